@@ -1,0 +1,360 @@
+//! The data set: an image folder in the Hugging Face convention.
+//!
+//! ```text
+//! DATASET/
+//!   dataset.json     what it is: its content id, its parents' ids, its classes, what was left out and why
+//!   metadata.jsonl   one Row a line, in order of file_name
+//!   images/ab/ab….jpg  the original bytes, under their SHA-256
+//! ```
+//! The id of a data set is the SHA-256 of `metadata.jsonl`; since each row names the SHA-256 of its picture, it covers
+//! every byte.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::atomic::StagedDir;
+use crate::{BagType, ContentId, Error, Item, Result};
+
+const FORMAT: u32 = 1;
+
+/// Which part of the data a row belongs to. All rows of a family are in one split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Split {
+    /// Trained on.
+    Train,
+    /// Chooses the epoch.
+    Validation,
+    /// Measured once, at the end.
+    Test,
+}
+
+impl fmt::Display for Split {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Split::Train => "train",
+            Split::Validation => "validation",
+            Split::Test => "test",
+        })
+    }
+}
+
+impl FromStr for Split {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "train" => Ok(Split::Train),
+            "validation" | "val" | "valid" => Ok(Split::Validation),
+            "test" => Ok(Split::Test),
+            _ => Err(format!("`{text}` is not a split: expected train, validation or test")),
+        }
+    }
+}
+
+/// One picture, and all that is known of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// Path of the picture below the data set's folder.
+    pub file_name: String,
+    /// SHA-256 of the picture's bytes.
+    pub sha256: ContentId,
+    /// Pixels, upright.
+    pub width: u32,
+    /// Pixels, upright.
+    pub height: u32,
+    /// The class.
+    pub bag_type: BagType,
+    /// Which split.
+    pub split: Split,
+    /// The same model in other colours or views; none where there is only one.
+    pub family: Option<String>,
+    /// `plain`, `scene`, ... where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub background: Option<String>,
+    /// The colour's name, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub colour: Option<String>,
+    /// The brand, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brand: Option<String>,
+    /// The title, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The public collection or the file that it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// The shop's offer, when the picture was scraped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<Item>,
+}
+
+/// A picture that was left out, and why.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// The file, as the source named it.
+    pub file_name: String,
+    /// The cause in one word, such as `truncated` or `not-an-image`; the same words as the scraper's.
+    pub cause: String,
+    /// The cause for a person.
+    pub detail: String,
+}
+
+/// `dataset.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DatasetManifest {
+    /// The version of this layout.
+    pub format: u32,
+    /// The SHA-256 of `metadata.jsonl`.
+    pub id: ContentId,
+    /// What it was made from, by name: the id of a crawl or of an imported folder.
+    pub parents: BTreeMap<String, ContentId>,
+    /// How rows were split, for a person: fractions and seed.
+    pub split: String,
+    /// Images a class and split.
+    pub counts: BTreeMap<BagType, BTreeMap<Split, usize>>,
+    /// What was left out.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A data set in memory: its rows, not its pixels.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    /// Its folder.
+    pub root: PathBuf,
+    /// What `dataset.json` says.
+    pub manifest: DatasetManifest,
+    /// One a picture, in order of `file_name`.
+    pub rows: Vec<Row>,
+}
+
+impl Dataset {
+    /// The data set's content id.
+    pub fn id(&self) -> &ContentId {
+        &self.manifest.id
+    }
+
+    /// The classes, sorted. Their order is the order of the softmax.
+    pub fn classes(&self) -> Vec<BagType> {
+        self.rows.iter().map(|r| r.bag_type.clone()).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// The picture of a row.
+    pub fn path(&self, row: &Row) -> PathBuf {
+        self.root.join(&row.file_name)
+    }
+
+    /// The picture's bytes.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] when they are not the bytes that the row names.
+    pub fn read(&self, row: &Row) -> Result<Vec<u8>> {
+        let path = self.path(row);
+        let bytes = std::fs::read(&path).map_err(|e| Error::read(&path, "picture", e))?;
+        let received = ContentId::of(&bytes);
+        if received != row.sha256 {
+            return Err(Error::Mismatch {
+                path,
+                part: "the SHA-256 of the picture".into(),
+                expected: row.sha256.to_string(),
+                received: received.to_string(),
+            });
+        }
+        Ok(bytes)
+    }
+}
+
+/// Reads a data set and refuses one that is not what its manifest says.
+pub struct DatasetReader;
+
+impl DatasetReader {
+    /// Read `dataset.json` and `metadata.jsonl` of a folder.
+    ///
+    /// # Errors
+    /// Exit 65 for a folder that is no data set, an empty one, a row that cannot be read, or rows that are not those of
+    /// the manifest.
+    pub fn open(root: &Path) -> Result<Dataset> {
+        let path = root.join("dataset.json");
+        let text = std::fs::read_to_string(&path).map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => Error::Missing {
+                path: root.into(),
+                kind: "data set",
+                hint: ": expected a folder with dataset.json; `goodtwin dataset build` or `goodtwin dataset import` makes one".into(),
+            },
+            _ => Error::disk(&path, "read the data set", e),
+        })?;
+        let manifest: DatasetManifest =
+            serde_json::from_str(&text).map_err(|e| Error::data(&path, format!("not a data set's manifest: {e}")))?;
+        if manifest.format != FORMAT {
+            return Err(Error::Mismatch {
+                path,
+                part: "format".into(),
+                expected: FORMAT.to_string(),
+                received: manifest.format.to_string(),
+            });
+        }
+        let path = root.join("metadata.jsonl");
+        let bytes = std::fs::read(&path).map_err(|e| Error::read(&path, "metadata", e))?;
+        let received = ContentId::of(&bytes);
+        if received != manifest.id {
+            return Err(Error::Mismatch {
+                path,
+                part: "the SHA-256 of the rows".into(),
+                expected: manifest.id.to_string(),
+                received: received.to_string(),
+            });
+        }
+        let rows = read_json_lines(&path, &bytes)?;
+        if rows.is_empty() {
+            return Err(Error::data(&path, "the data set is empty: expected at least one picture"));
+        }
+        Ok(Dataset { root: root.into(), manifest, rows })
+    }
+}
+
+/// Read one JSON value a line; an error names the line.
+pub fn read_json_lines<T: serde::de::DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<Vec<T>> {
+    let text = std::str::from_utf8(bytes).map_err(|e| Error::data(path, format!("not UTF-8: {e}")))?;
+    text.lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty())
+        .map(|(n, line)| serde_json::from_str(line).map_err(|e| Error::data(path, format!("line {}: {e}", n + 1))))
+        .collect()
+}
+
+/// One JSON value a line.
+pub fn to_json_lines<T: Serialize>(values: &[T]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for value in values {
+        serde_json::to_writer(&mut bytes, value).expect("our own types have string keys and serialise");
+        bytes.push(b'\n');
+    }
+    bytes
+}
+
+/// Writes a data set: pictures as they come, then the rows, then the folder takes its place at once.
+pub struct DatasetWriter {
+    staged: StagedDir,
+    target: PathBuf,
+}
+
+impl DatasetWriter {
+    /// Start a data set that will stand at `target`. What stands there stays until [`DatasetWriter::finish`].
+    pub fn create(target: &Path) -> Result<Self> {
+        if target.exists() && !target.join("dataset.json").exists() && !is_empty_dir(target) {
+            return Err(Error::Usage(format!(
+                "{}: holds something that is not a data set, which would be replaced; give an empty or a new folder",
+                target.display()
+            )));
+        }
+        Ok(DatasetWriter { staged: StagedDir::new(target)?, target: target.into() })
+    }
+
+    /// Keep a picture's original bytes and return its `file_name`.
+    pub fn add_image(&self, bytes: &[u8], sha256: &ContentId, extension: &str) -> Result<String> {
+        let file_name = format!("images/{}/{sha256}.{extension}", &sha256.as_str()[..2]);
+        let path = self.staged.path().join(&file_name);
+        if !path.exists() {
+            let folder = path.parent().expect("joined from three parts");
+            crate::atomic::create_dir(folder)?;
+            std::fs::write(&path, bytes).map_err(|e| Error::disk(&path, format!("write {} bytes", bytes.len()), e))?;
+        }
+        Ok(file_name)
+    }
+
+    /// Write rows and manifest, and put the folder in its place.
+    pub fn finish(
+        self,
+        mut rows: Vec<Row>,
+        parents: BTreeMap<String, ContentId>,
+        split: String,
+        mut left_out: Vec<LeftOut>,
+    ) -> Result<Dataset> {
+        rows.sort_by(|a, b| a.file_name.cmp(&b.file_name));
+        left_out.sort();
+        let mut counts: BTreeMap<BagType, BTreeMap<Split, usize>> = BTreeMap::new();
+        for row in &rows {
+            *counts.entry(row.bag_type.clone()).or_default().entry(row.split).or_default() += 1;
+        }
+        let lines = to_json_lines(&rows);
+        let manifest = DatasetManifest { format: FORMAT, id: ContentId::of(&lines), parents, split, counts, left_out };
+        crate::atomic::write(&self.staged.path().join("metadata.jsonl"), &lines)?;
+        let json = serde_json::to_vec_pretty(&manifest).expect("our own types have string keys and serialise");
+        crate::atomic::write(&self.staged.path().join("dataset.json"), &json)?;
+        self.staged.publish()?;
+        Ok(Dataset { root: self.target, manifest, rows })
+    }
+}
+
+fn is_empty_dir(path: &Path) -> bool {
+    std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(target: &Path) -> Dataset {
+        let writer = DatasetWriter::create(target).unwrap();
+        let bytes = b"pretend picture";
+        let sha256 = ContentId::of(bytes);
+        let file_name = writer.add_image(bytes, &sha256, "jpg").unwrap();
+        let row = Row {
+            file_name,
+            sha256,
+            width: 1,
+            height: 1,
+            bag_type: BagType::new("tote"),
+            split: Split::Train,
+            family: None,
+            background: None,
+            colour: None,
+            brand: None,
+            title: None,
+            source: None,
+            item: None,
+        };
+        writer.finish(vec![row], BTreeMap::new(), "all in train".into(), vec![]).unwrap()
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("d");
+        let written = write(&target);
+        let read = DatasetReader::open(&target).unwrap();
+        assert_eq!(read.rows, written.rows);
+        assert_eq!(read.manifest, written.manifest);
+        assert_eq!(read.read(&read.rows[0]).unwrap(), b"pretend picture");
+        write(&target);
+    }
+
+    #[test]
+    fn a_changed_row_or_picture_is_refused_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("d");
+        let dataset = write(&target);
+        std::fs::write(dataset.path(&dataset.rows[0]), b"another picture").unwrap();
+        let error = dataset.read(&dataset.rows[0]).unwrap_err();
+        assert!(matches!(error, Error::Mismatch { .. }), "{error}");
+        let metadata = target.join("metadata.jsonl");
+        let text = std::fs::read_to_string(&metadata).unwrap().replace("tote", "clutch");
+        std::fs::write(&metadata, text).unwrap();
+        let error = DatasetReader::open(&target).unwrap_err();
+        assert_eq!(error.exit_code(), 65);
+        assert!(error.to_string().contains("the SHA-256 of the rows does not match: expected"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_of_something_else_is_not_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("thesis.txt"), "years of work").unwrap();
+        assert_eq!(DatasetWriter::create(dir.path()).err().unwrap().exit_code(), 2);
+        let error = DatasetReader::open(dir.path()).unwrap_err();
+        assert!(error.to_string().contains("no such data set: expected a folder with dataset.json"), "{error}");
+    }
+}

@@ -1,0 +1,10 @@
+//! One file a subcommand: its options, and the call into the crate that does the work.
+
+pub mod catalog;
+pub mod dataset;
+pub mod demo;
+pub mod eval;
+pub mod scrape;
+pub mod search;
+pub mod serve;
+pub mod train;

@@ -1,0 +1,54 @@
+//! How a command ends: the one table from errors to exit codes (those of `sysexits.h`, and 3 for a gate that closed).
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+/// What every command returns.
+pub type Outcome = Result<(), Failure>;
+
+/// A command that failed: what to say, and the exit code.
+#[derive(Debug)]
+pub struct Failure {
+    /// 2 usage, 3 gate, 65 bad data, 69 unavailable, 70 internal, 73 cannot create, 74 disk, 75 locked, 130 interrupted.
+    pub code: u8,
+    /// One or more lines for stderr. Empty when all was said before.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure with this exit code.
+    pub fn new(code: u8, message: impl Into<String>) -> Self {
+        Failure { code, message: message.into() }
+    }
+
+    /// What the user gave cannot be used.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Failure::new(2, message)
+    }
+}
+
+impl From<goodtwin_core::Error> for Failure {
+    fn from(e: goodtwin_core::Error) -> Self {
+        Failure::new(e.exit_code(), e.to_string())
+    }
+}
+
+/// Say what went wrong, if anything did, and turn it into the process's exit code.
+pub fn report(outcome: Outcome) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if !failure.message.is_empty() {
+                eprintln!("goodtwin: {}", failure.message);
+            }
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+/// Logs go to stderr: lines for people on a terminal, JSON lines elsewhere; `GOODTWIN_LOG` sets the level (default `warn`).
+pub fn init_logging() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("GOODTWIN_LOG").unwrap_or_else(|_| "warn".into());
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if std::io::stderr().is_terminal() { builder.init() } else { builder.json().init() }
+}
