@@ -1,1 +1,21 @@
-//! x
+//! Strangers' bytes in, an upright RGB [`Picture`] out, or a [`Refusal`] that names its cause.
+//!
+//! - [`sniff`]: what bytes are, by their first ones: a [`Format`] that is read here, or the words for what it is instead.
+//! - [`complete`]: whether a file has its end. Decoders do not say: most JPEGs cut in half decode without an error.
+//! - [`decode`]: the way in: sniff, complete, size from the header, decode under limits, turn upright, flatten on white.
+//! - [`picture`]: the [`Picture`], and what is done with one: resize, pad, grey, thumbnail, JPEG and PNG out.
+//! - [`refusal`]: the [`Refusal`], with the one word by which refusals are counted.
+
+pub mod complete;
+pub mod decode;
+pub mod picture;
+pub mod refusal;
+pub mod sniff;
+
+pub use decode::{Inspected, inspect};
+pub use picture::Picture;
+pub use refusal::Refusal;
+pub use sniff::Format;
+
+#[cfg(test)]
+mod samples;

@@ -1,0 +1,192 @@
+//! The picture: upright, three channels, and nothing else.
+
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use image::codecs::{jpeg::JpegEncoder, png::PngEncoder};
+use image::{ExtendedColorType, ImageEncoder};
+
+use crate::decode::MAX_SIDE;
+use crate::{Refusal, decode};
+
+/// An upright RGB picture in sRGB, eight bits a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    width: u32,
+    height: u32,
+    rgb: Vec<u8>,
+}
+
+impl Picture {
+    /// A picture of these pixels: `rgb` holds `height` rows of `width` pixels of three bytes.
+    ///
+    /// # Panics
+    /// When a side is zero or longer than [`MAX_SIDE`], or `rgb` has another length.
+    pub fn new(width: u32, height: u32, rgb: Vec<u8>) -> Self {
+        assert!((1..=MAX_SIDE).contains(&width) && (1..=MAX_SIDE).contains(&height), "{width} x {height} pixels");
+        assert_eq!(rgb.len(), width as usize * height as usize * 3, "bytes of {width} x {height} pixels");
+        Picture { width, height, rgb }
+    }
+
+    /// The picture in a file's bytes, upright by its EXIF, flat on white.
+    ///
+    /// # Errors
+    /// Every [`Refusal`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, Refusal> {
+        decode::decode(bytes).map(|(_, picture)| picture)
+    }
+
+    /// Pixels.
+    pub fn width(&self) -> u32 {
+        self.width
+    }
+
+    /// Pixels.
+    pub fn height(&self) -> u32 {
+        self.height
+    }
+
+    /// `height` rows of `width` pixels of three bytes: red, green, blue.
+    pub fn rgb(&self) -> &[u8] {
+        &self.rgb
+    }
+
+    /// Stretched to this size.
+    ///
+    /// The filter is a triangle (bilinear) that widens as the picture shrinks, so that every pixel counts: what Pillow and
+    /// torchvision call bilinear with antialiasing. Unlike Catmull-Rom it cannot overshoot, and so draws no halo around a
+    /// bag that was cut out on white.
+    ///
+    /// # Panics
+    /// As [`Picture::new`] does, on the new size.
+    pub fn resize(&self, width: u32, height: u32) -> Self {
+        if (width, height) == (self.width, self.height) {
+            return self.clone();
+        }
+        let source = ImageRef::new(self.width, self.height, &self.rgb, PixelType::U8x3)
+            .expect("a picture has as many bytes as its size says");
+        let mut target = Image::new(width, height, PixelType::U8x3);
+        let triangle = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+        Resizer::new().resize(&source, &mut target, &triangle).expect("both have the same pixel type");
+        Picture::new(width, height, target.into_vec())
+    }
+
+    /// The picture in the middle of the smallest square that holds it, on a ground of one colour.
+    ///
+    /// The square has the longer side's square of pixels: shrink a stranger's panorama first.
+    pub fn pad_to_square(&self, fill: [u8; 3]) -> Self {
+        if self.width == self.height {
+            return self.clone();
+        }
+        let side = self.width.max(self.height);
+        let (left, top) = ((side - self.width) as usize / 2, (side - self.height) as usize / 2);
+        let row = side as usize * 3;
+        let mut rgb = fill.repeat(side as usize * side as usize);
+        for (y, pixels) in self.rgb.chunks_exact(self.width as usize * 3).enumerate() {
+            let start = (top + y) * row + left * 3;
+            rgb[start..start + pixels.len()].copy_from_slice(pixels);
+        }
+        Picture::new(side, side, rgb)
+    }
+
+    /// Without its colours: Rec. 601 luma, the same in all three channels.
+    pub fn grey(&self) -> Self {
+        let luma = |p: &[u8]| {
+            let [r, g, b] = [p[0], p[1], p[2]].map(u32::from);
+            ((299 * r + 587 * g + 114 * b + 500) / 1000) as u8
+        };
+        let rgb = self.rgb.chunks_exact(3).flat_map(|p| [luma(p); 3]).collect();
+        Picture::new(self.width, self.height, rgb)
+    }
+
+    /// Shrunk in proportion until its longer side has `longest` pixels; a smaller picture stays as it is.
+    pub fn thumbnail(&self, longest: u32) -> Self {
+        let now = self.width.max(self.height);
+        if now <= longest {
+            return self.clone();
+        }
+        let shrunk = |side: u32| {
+            let exact = f64::from(side) * f64::from(longest) / f64::from(now);
+            (exact.round() as u32).max(1)
+        };
+        self.resize(shrunk(self.width), shrunk(self.height))
+    }
+
+    /// As a JPEG file; `quality` from 1 to 100.
+    pub fn to_jpeg(&self, quality: u8) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        JpegEncoder::new_with_quality(&mut bytes, quality)
+            .write_image(&self.rgb, self.width, self.height, ExtendedColorType::Rgb8)
+            .expect("memory does not fail and a JPEG's sides may be four times as long as ours");
+        bytes
+    }
+
+    /// As a PNG file.
+    pub fn to_png(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        PngEncoder::new(&mut bytes)
+            .write_image(&self.rgb, self.width, self.height, ExtendedColorType::Rgb8)
+            .expect("memory does not fail and the picture has as many bytes as its size says");
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::samples;
+
+    #[test]
+    fn shrinking_counts_every_pixel() {
+        let stripes: Vec<u8> = (0..64 * 64).flat_map(|i| [if i % 2 == 0 { 255 } else { 0 }; 3]).collect();
+        let small = Picture::new(64, 64, stripes).resize(8, 8);
+        assert!(small.rgb().iter().all(|v| v.abs_diff(128) <= 12), "{:?}", &small.rgb()[..24]);
+    }
+
+    #[test]
+    fn a_square_has_the_picture_in_its_middle() {
+        let square = Picture::new(2, 5, vec![7; 30]).pad_to_square([1, 2, 3]);
+        assert_eq!((square.width(), square.height()), (5, 5));
+        for row in square.rgb().chunks_exact(15) {
+            assert_eq!(row, [1, 2, 3, 7, 7, 7, 7, 7, 7, 1, 2, 3, 1, 2, 3]);
+        }
+        let wide = Picture::new(3, 1, vec![7; 9]).pad_to_square([0; 3]);
+        assert_eq!(wide.rgb(), [[0; 9], [7; 9], [0; 9]].concat());
+    }
+
+    #[test]
+    fn grey_is_rec_601() {
+        let grey = Picture::new(4, 1, vec![255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255]).grey();
+        assert_eq!(grey.rgb(), [76, 76, 76, 150, 150, 150, 29, 29, 29, 255, 255, 255]);
+    }
+
+    #[test]
+    fn a_thumbnail_keeps_the_proportions_and_never_grows() {
+        let scene = samples::scene(300, 200);
+        let small = scene.thumbnail(64);
+        assert_eq!((small.width(), small.height()), (64, 43));
+        assert_eq!(scene.thumbnail(300), scene);
+        let thread = Picture::new(1000, 2, vec![0; 6000]).thumbnail(16);
+        assert_eq!((thread.width(), thread.height()), (16, 1));
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let scene = samples::scene(40, 30);
+        assert_eq!(Picture::decode(&scene.to_png()).unwrap(), scene);
+        let jpeg = Picture::decode(&scene.to_jpeg(95)).unwrap();
+        assert_eq!((jpeg.width(), jpeg.height()), (40, 30));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn a_plain_picture_stays_plain_at_any_size(w in 1..80u32, h in 1..80u32, to_w in 1..80u32, to_h in 1..80u32, v: u8) {
+            let resized = Picture::new(w, h, vec![v; (w * h * 3) as usize]).resize(to_w, to_h);
+            prop_assert_eq!((resized.width(), resized.height()), (to_w, to_h));
+            prop_assert!(resized.rgb().iter().all(|x| *x == v));
+        }
+    }
+}
