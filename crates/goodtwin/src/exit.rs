@@ -33,6 +33,16 @@ impl From<goodtwin_core::Error> for Failure {
     }
 }
 
+impl From<goodtwin_demo::Error> for Failure {
+    fn from(e: goodtwin_demo::Error) -> Self {
+        let code = match e {
+            goodtwin_demo::Error::Port { .. } => 69,
+            goodtwin_demo::Error::Ports { .. } => 2,
+        };
+        Failure::new(code, e.to_string())
+    }
+}
+
 /// Say what went wrong, if anything did, and turn it into the process's exit code.
 pub fn report(outcome: Outcome) -> ExitCode {
     match outcome {
