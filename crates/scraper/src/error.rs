@@ -1,0 +1,61 @@
+//! What ends a whole run. What ends one item is a [`crate::State`], and what ends one fetch is a [`crate::fetch::FetchError`].
+
+use std::path::{Path, PathBuf};
+
+/// The result of this crate's functions.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A run that could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A config, a file of ours or the lock (exit as [`goodtwin_core::Error::exit_code`] says).
+    #[error(transparent)]
+    Core(#[from] goodtwin_core::Error),
+    /// SQLite could not read or write the journal (exit 74), or the file is not a journal (exit 65).
+    #[error("{}: the journal cannot be used: {source}", path.display())]
+    Journal {
+        /// The SQLite file.
+        path: PathBuf,
+        /// SQLite's reason.
+        source: rusqlite::Error,
+    },
+    /// The journal was written by another version of this program (exit 65).
+    #[error("{}: the journal has format {received}, expected {expected}; move it away to start afresh", path.display())]
+    JournalFormat {
+        /// The SQLite file.
+        path: PathBuf,
+        /// The format that this program writes.
+        expected: i64,
+        /// The format of the file.
+        received: i64,
+    },
+    /// No store could be read at all (exit 69).
+    #[error("no store could be scraped:\n{0}")]
+    AllUnavailable(String),
+    /// The HTTP client could not be made (exit 70).
+    #[error("the HTTP client cannot be made: {0}")]
+    Client(#[source] reqwest::Error),
+    /// A task of ours ended in a way that it must not (exit 70).
+    #[error("internal: {0}")]
+    Internal(String),
+}
+
+impl Error {
+    pub(crate) fn journal(path: &Path, source: rusqlite::Error) -> Self {
+        Error::Journal { path: path.into(), source }
+    }
+
+    /// The exit code of `sysexits.h` that fits.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Core(e) => e.exit_code(),
+            Error::Journal { source, .. } => match source.sqlite_error_code() {
+                Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => 65,
+                _ => 74,
+            },
+            Error::JournalFormat { .. } => 65,
+            Error::AllUnavailable(_) => 69,
+            Error::Client(_) | Error::Internal(_) => 70,
+        }
+    }
+}

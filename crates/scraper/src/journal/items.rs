@@ -1,0 +1,325 @@
+//! What became of each item.
+
+use std::collections::BTreeMap;
+
+use goodtwin_core::{Item, ItemId};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::fetched::bad_text;
+use super::{Journal, RunId};
+use crate::{Result, State};
+
+/// How many runs in a row an item may be out of its shop's listings before it is retired.
+const RETIRED_AFTER: i64 = 3;
+
+/// An item at the end of its way through one run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ItemOutcome {
+    /// `store/key`.
+    pub id: ItemId,
+    /// The store's name.
+    pub store: String,
+    /// The product page.
+    pub url: String,
+    /// Where it ended.
+    pub state: State,
+    /// Why, for a person.
+    pub detail: String,
+    /// What was read, where that was enough for an item.
+    pub item: Option<Item>,
+    /// All pictures that it asked for, whole or not, the main one first. Each has its row in the journal already.
+    pub images: Vec<String>,
+}
+
+/// What one store's part of a run came to, counted from the journal alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// All items that the journal knows of the store. Equals `new + unchanged + changed + unseen`, and the sum of `states`.
+    pub items: u32,
+    /// Seen for the first time.
+    pub new: u32,
+    /// Seen, and just as it was.
+    pub unchanged: u32,
+    /// Seen, and different from what it was.
+    pub changed: u32,
+    /// Known from earlier runs, and not seen in this one.
+    pub unseen: u32,
+    /// Items by the state that they are in.
+    pub states: BTreeMap<State, u32>,
+    /// Pictures that items asked for. Equals `images_ok` and the sum of `images_bad`.
+    pub images: u32,
+    /// Those that are whole.
+    pub images_ok: u32,
+    /// The others, by cause.
+    pub images_bad: BTreeMap<String, u32>,
+}
+
+impl Journal {
+    /// Whether this run has already dealt with the item.
+    pub fn is_done(&self, id: &ItemId, run: RunId) -> Result<bool> {
+        self.with(|db| {
+            db.prepare_cached("SELECT 1 FROM items WHERE id = ?1 AND seen_run = ?2")?
+                .exists(params![id.as_str(), run.0])
+        })
+    }
+
+    /// An item ended: its row and its pictures, in one transaction.
+    pub fn put_item(&mut self, run: RunId, outcome: &ItemOutcome) -> Result<()> {
+        let json = outcome
+            .item
+            .as_ref()
+            .map(|item| serde_json::to_string(item).expect("our own types have string keys and serialise"));
+        self.transact(|tx| {
+            let before = tx
+                .prepare_cached("SELECT state, item, changed_run FROM items WHERE id = ?1")?
+                .query_row([outcome.id.as_str()], |r| {
+                    Ok((r.get::<_, String>(0)?, r.get::<_, Option<String>>(1)?, r.get::<_, i64>(2)?))
+                })
+                .optional()?;
+            let mut state = outcome.state.word();
+            let mut changed_run = run.0;
+            if let Some((old_state, old_json, old_changed)) = before {
+                // Whether it still is a duplicate is decided when the whole store has been seen.
+                if old_state == State::Duplicate.word() && outcome.state == State::Ok {
+                    state = State::Duplicate.word();
+                }
+                if old_state == state && old_json == json {
+                    changed_run = old_changed;
+                }
+            }
+            tx.prepare_cached(
+                "INSERT INTO items (id, store, url, state, detail, item, first_run, changed_run, seen_run) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?7) \
+                 ON CONFLICT (id) DO UPDATE SET (store, url, state, detail, item, changed_run, seen_run, missed) = \
+                 (excluded.store, excluded.url, excluded.state, excluded.detail, excluded.item, excluded.changed_run, \
+                 excluded.seen_run, 0)",
+            )?
+            .execute(params![
+                outcome.id.as_str(),
+                outcome.store,
+                outcome.url,
+                state,
+                outcome.detail,
+                json,
+                run.0,
+                changed_run
+            ])?;
+            tx.prepare_cached("DELETE FROM item_images WHERE item = ?1")?.execute([outcome.id.as_str()])?;
+            let mut insert = tx.prepare_cached("INSERT INTO item_images (item, position, url) VALUES (?1, ?2, ?3)")?;
+            for (position, url) in outcome.images.iter().enumerate() {
+                insert.execute(params![outcome.id.as_str(), position as i64, url])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// A store's listings were read to their end: items that they do not name any more have missed one run more, those that
+    /// missed three are retired, and items with the same pictures become one.
+    pub fn close_store(&mut self, store: &str, run: RunId) -> Result<()> {
+        self.transact(|tx| {
+            tx.execute(
+                "UPDATE items SET missed = missed + 1, missed_run = ?2 WHERE store = ?1 AND seen_run < ?2 AND missed_run < ?2",
+                params![store, run.0],
+            )?;
+            tx.execute(
+                "UPDATE items SET state = 'retired', changed_run = ?2, detail = 'not in the listings of ' || missed || ' runs' \
+                 WHERE store = ?1 AND missed >= ?3 AND state <> 'retired'",
+                params![store, run.0, RETIRED_AFTER],
+            )?;
+            mark_duplicates(tx, store, run)
+        })
+    }
+
+    /// The items in state `ok`, sorted by id.
+    pub fn ok_items(&self) -> Result<Vec<Item>> {
+        self.with(|db| {
+            db.prepare("SELECT item FROM items WHERE state = 'ok' ORDER BY id")?
+                .query_map([], |r| serde_json::from_str(&r.get::<_, String>(0)?).map_err(|e| bad_text(0, e)))?
+                .collect()
+        })
+    }
+
+    /// Count a store's items and pictures.
+    pub fn tally(&self, store: &str, run: RunId) -> Result<Tally> {
+        self.with(|db| {
+            let mut tally = db.query_row(
+                "SELECT count(*), \
+                 count(*) FILTER (WHERE seen_run = ?2 AND first_run = ?2), \
+                 count(*) FILTER (WHERE seen_run = ?2 AND changed_run < ?2), \
+                 count(*) FILTER (WHERE seen_run = ?2 AND changed_run = ?2 AND first_run < ?2), \
+                 count(*) FILTER (WHERE seen_run < ?2) \
+                 FROM items WHERE store = ?1",
+                params![store, run.0],
+                |r| {
+                    Ok(Tally {
+                        items: r.get(0)?,
+                        new: r.get(1)?,
+                        unchanged: r.get(2)?,
+                        changed: r.get(3)?,
+                        unseen: r.get(4)?,
+                        ..Tally::default()
+                    })
+                },
+            )?;
+            let mut by_state = db.prepare("SELECT state, count(*) FROM items WHERE store = ?1 GROUP BY state")?;
+            let states = by_state.query_map([store], |r| Ok((r.get::<_, String>(0)?, r.get(1)?)))?;
+            for row in states {
+                let (word, count) = row?;
+                tally.states.insert(word.parse().map_err(|e: String| bad_text(0, e))?, count);
+            }
+            let mut by_cause = db.prepare(
+                "SELECT images.cause, count(*) FROM item_images JOIN items ON items.id = item_images.item \
+                 JOIN images ON images.url = item_images.url WHERE items.store = ?1 GROUP BY images.cause",
+            )?;
+            let causes = by_cause.query_map([store], |r| Ok((r.get::<_, Option<String>>(0)?, r.get::<_, u32>(1)?)))?;
+            for row in causes {
+                let (cause, count) = row?;
+                tally.images += count;
+                match cause {
+                    None => tally.images_ok = count,
+                    Some(cause) => {
+                        tally.images_bad.insert(cause, count);
+                    }
+                }
+            }
+            Ok(tally)
+        })
+    }
+}
+
+/// Of items of one store that have the same pictures, byte for byte, the first by id stays.
+fn mark_duplicates(tx: &Connection, store: &str, run: RunId) -> rusqlite::Result<()> {
+    let mut rows = tx.prepare(
+        "SELECT items.id, group_concat(images.sha256, ' ' ORDER BY images.sha256) \
+         FROM items JOIN item_images ON item_images.item = items.id JOIN images ON images.url = item_images.url \
+         WHERE items.store = ?1 AND items.state IN ('ok', 'duplicate') AND images.sha256 IS NOT NULL \
+         GROUP BY items.id ORDER BY items.id",
+    )?;
+    let rows: Vec<(String, String)> =
+        rows.query_map([store], |r| Ok((r.get(0)?, r.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+    let mut first_with: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut update = tx.prepare(
+        "UPDATE items SET changed_run = iif(state = ?2, changed_run, ?4), state = ?2, detail = ?3 WHERE id = ?1",
+    )?;
+    for (id, pictures) in &rows {
+        let first = *first_with.entry(pictures).or_insert(id);
+        if first == id {
+            update.execute(params![id, State::Ok.word(), "", run.0])?;
+        } else {
+            let detail = format!("the same pictures as {first}");
+            update.execute(params![id, State::Duplicate.word(), detail, run.0])?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use goodtwin_core::ItemImage;
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::journal::fetched::{ImageRow, Validators};
+
+    fn outcome(key: &str, image: &str, state: State) -> ItemOutcome {
+        let id = ItemId::new("s", key);
+        let item = Item {
+            id: id.clone(),
+            store: "s".into(),
+            url: format!("http://s/{key}"),
+            title: key.into(),
+            brand: "B".into(),
+            bag_type: None,
+            family: None,
+            colour: None,
+            price: None,
+            price_text: None,
+            condition: goodtwin_core::Condition::New,
+            availability: goodtwin_core::Availability::Unknown,
+            rating: None,
+            images: vec![],
+        };
+        let (url, detail) = (item.url.clone(), String::new());
+        ItemOutcome { id, store: "s".into(), url, state, detail, item: Some(item), images: vec![image.into()] }
+    }
+
+    fn image(journal: &mut Journal, run: RunId, url: &str, bytes: Option<&str>) {
+        let outcome = match bytes {
+            Some(bytes) => Ok(ItemImage {
+                sha256: goodtwin_core::ContentId::of(bytes),
+                url: url.into(),
+                extension: "jpg".into(),
+                width: 64,
+                height: 64,
+            }),
+            None => Err(("truncated".into(), "cut off".into())),
+        };
+        journal
+            .put_image(url, &ImageRow { run, validators: Validators::default(), outcome }, Timestamp::UNIX_EPOCH)
+            .unwrap();
+    }
+
+    fn next_run(journal: &mut Journal, last: RunId) -> RunId {
+        journal.finish_run(last, Timestamp::UNIX_EPOCH).unwrap();
+        journal.begin_run(Timestamp::UNIX_EPOCH).unwrap()
+    }
+
+    #[test]
+    fn a_tally_adds_up_through_new_unchanged_changed_and_retired() {
+        let mut journal = Journal::open(Path::new(":memory:")).unwrap();
+        let mut run = journal.begin_run(Timestamp::UNIX_EPOCH).unwrap();
+        image(&mut journal, run, "a.jpg", Some("a"));
+        image(&mut journal, run, "b.jpg", Some("b"));
+        image(&mut journal, run, "c.jpg", None);
+        for (key, picture, state) in
+            [("a", "a.jpg", State::Ok), ("b", "b.jpg", State::Ok), ("c", "c.jpg", State::Truncated)]
+        {
+            journal.put_item(run, &outcome(key, picture, state)).unwrap();
+        }
+        journal.close_store("s", run).unwrap();
+        let tally = journal.tally("s", run).unwrap();
+        assert_eq!((tally.items, tally.new, tally.images, tally.images_ok), (3, 3, 3, 2));
+        assert_eq!(tally.images_bad, BTreeMap::from([("truncated".into(), 1)]));
+
+        run = next_run(&mut journal, run);
+        journal.put_item(run, &outcome("a", "a.jpg", State::Ok)).unwrap();
+        let mut cheaper = outcome("b", "b.jpg", State::Ok);
+        cheaper.item.as_mut().unwrap().price_text = Some("1 kr".into());
+        journal.put_item(run, &cheaper).unwrap();
+        // Closing twice, as a run that is gone on with does, counts a missing item once.
+        journal.close_store("s", run).unwrap();
+        journal.close_store("s", run).unwrap();
+        let tally = journal.tally("s", run).unwrap();
+        assert_eq!((tally.items, tally.new, tally.unchanged, tally.changed, tally.unseen), (3, 0, 1, 1, 1));
+        assert_eq!(tally.states.get(&State::Truncated), Some(&1));
+
+        for _ in 0..2 {
+            run = next_run(&mut journal, run);
+            journal.close_store("s", run).unwrap();
+        }
+        let tally = journal.tally("s", run).unwrap();
+        assert_eq!(tally.states, BTreeMap::from([(State::Ok, 2), (State::Retired, 1)]));
+        assert!(journal.is_done(&ItemId::new("s", "a"), RunId(2)).unwrap());
+        assert!(!journal.is_done(&ItemId::new("s", "a"), run).unwrap());
+    }
+
+    #[test]
+    fn items_with_the_same_pictures_become_one_and_stay_so() {
+        let mut journal = Journal::open(Path::new(":memory:")).unwrap();
+        let mut run = journal.begin_run(Timestamp::UNIX_EPOCH).unwrap();
+        image(&mut journal, run, "1.jpg", Some("same"));
+        image(&mut journal, run, "2.jpg", Some("same"));
+        for round in 0..2 {
+            journal.put_item(run, &outcome("b", "1.jpg", State::Ok)).unwrap();
+            journal.put_item(run, &outcome("a", "2.jpg", State::Ok)).unwrap();
+            journal.close_store("s", run).unwrap();
+            let ids: Vec<_> = journal.ok_items().unwrap().into_iter().map(|i| i.id.to_string()).collect();
+            assert_eq!(ids, ["s/a"]);
+            let tally = journal.tally("s", run).unwrap();
+            assert_eq!(tally.unchanged, if round == 0 { 0 } else { 2 });
+            run = next_run(&mut journal, run);
+        }
+    }
+}

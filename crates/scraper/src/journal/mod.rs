@@ -1,0 +1,183 @@
+//! The journal: one SQLite file in which a run writes down what it did before it goes on.
+//!
+//! Each fetch and each item is one transaction, made durable (`WAL`, `synchronous = FULL`) before the next request
+//! leaves. So a run that is killed at any moment goes on where it was: [`Journal::begin_run`] gives it its old number, and
+//! pages, pictures and items that carry that number are not asked for again.
+//!
+//! - [`fetched`]: what was fetched: pages, pictures, robots.txt, with their validators.
+//! - [`items`]: what became of each item, and the passes over a whole store.
+
+pub mod fetched;
+pub mod items;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::{Error, Result};
+
+const FORMAT: i64 = 1;
+
+/// How long an unfinished run can be gone on with. What it fetched counts as fresh, so it must not be old.
+const RESUMABLE: SignedDuration = SignedDuration::from_hours(24);
+
+/// The number of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RunId(pub i64);
+
+/// An open journal.
+pub struct Journal {
+    path: PathBuf,
+    db: Connection,
+}
+
+impl Journal {
+    /// Open the journal at `path`, and make it if there is none.
+    ///
+    /// # Errors
+    /// Exit 74 where the disk refuses, 65 where the file is something else or of another version.
+    pub fn open(path: &Path) -> Result<Self> {
+        let db = Connection::open(path).map_err(|e| Error::journal(path, e))?;
+        let mut journal = Journal { path: path.into(), db };
+        journal.prepare()?;
+        Ok(journal)
+    }
+
+    fn prepare(&mut self) -> Result<()> {
+        self.with(|db| {
+            db.busy_timeout(Duration::from_secs(5))?;
+            db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+            db.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
+        })?;
+        let format = |db: &Connection| db.query_row("PRAGMA user_version", [], |r| r.get::<_, i64>(0));
+        if self.with(|db| format(db))? == 0 {
+            self.transact(|tx| {
+                // Somebody may have made the tables between our look and our lock.
+                if format(tx)? == 0 {
+                    tx.execute_batch(include_str!("schema.sql"))?;
+                    tx.pragma_update(None, "user_version", FORMAT)?;
+                }
+                Ok(())
+            })?;
+        }
+        match self.with(|db| format(db))? {
+            FORMAT => Ok(()),
+            received => Err(Error::JournalFormat { path: self.path.clone(), expected: FORMAT, received }),
+        }
+    }
+
+    /// The number of the run that starts now: that of the last one if it was cut off within a day, or else a new one.
+    pub fn begin_run(&mut self, now: Timestamp) -> Result<RunId> {
+        self.transact(|tx| {
+            let last = tx
+                .query_row(
+                    "SELECT id, started_at FROM runs WHERE finished_at IS NULL ORDER BY id DESC LIMIT 1",
+                    [],
+                    |r| Ok((r.get::<_, i64>(0)?, r.get::<_, String>(1)?)),
+                )
+                .optional()?;
+            if let Some((id, started)) = last
+                && started.parse::<Timestamp>().is_ok_and(|t| now.duration_since(t) < RESUMABLE)
+            {
+                return Ok(RunId(id));
+            }
+            tx.execute("INSERT INTO runs (started_at) VALUES (?1)", [now.to_string()])?;
+            Ok(RunId(tx.last_insert_rowid()))
+        })
+    }
+
+    /// The run did all that it could; the next one looks at everything anew.
+    pub fn finish_run(&mut self, run: RunId, now: Timestamp) -> Result<()> {
+        self.transact(|tx| {
+            tx.execute("UPDATE runs SET finished_at = ?2 WHERE id = ?1", params![run.0, now.to_string()]).map(drop)
+        })?;
+        // One file is easier to carry away than three.
+        self.with(|db| db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))
+    }
+
+    fn with<T>(&self, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        ask(&self.db).map_err(|e| Error::journal(&self.path, e))
+    }
+
+    fn transact<T>(&mut self, change: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        let journal = |e| Error::journal(&self.path, e);
+        let tx = self.db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(journal)?;
+        let value = change(&tx).map_err(journal)?;
+        tx.commit().map_err(journal)?;
+        Ok(value)
+    }
+}
+
+/// The journal as tasks share it: one at a time, off the threads that serve the network, since each write waits for the disk.
+#[derive(Clone)]
+pub struct SharedJournal(Arc<Mutex<Journal>>);
+
+impl SharedJournal {
+    /// Share a journal.
+    pub fn new(journal: Journal) -> Self {
+        SharedJournal(Arc::new(Mutex::new(journal)))
+    }
+
+    /// Do something with the journal on a thread that may block.
+    pub async fn with<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Journal) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let journal = Arc::clone(&self.0);
+        tokio::task::spawn_blocking(move || {
+            let mut journal =
+                journal.lock().map_err(|_| Error::Internal("a task panicked while it held the journal".into()))?;
+            act(&mut journal)
+        })
+        .await
+        .map_err(|e| Error::Internal(format!("the journal's task ended: {e}")))?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_run_that_was_cut_off_is_gone_on_with_for_a_day() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("crawl.sqlite");
+        let mut journal = Journal::open(&path).unwrap();
+        let first = journal.begin_run(at("2026-01-01T00:00:00Z")).unwrap();
+        drop(journal);
+        let mut journal = Journal::open(&path).unwrap();
+        assert_eq!(journal.begin_run(at("2026-01-01T12:00:00Z")).unwrap(), first);
+        let second = journal.begin_run(at("2026-01-03T00:00:00Z")).unwrap();
+        assert_ne!(second, first);
+        journal.finish_run(second, at("2026-01-03T00:01:00Z")).unwrap();
+        // The first was never finished, but it is too old to be gone on with.
+        assert!(journal.begin_run(at("2026-01-03T00:02:00Z")).unwrap() > second);
+    }
+
+    #[test]
+    fn a_file_of_something_else_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("crawl.sqlite");
+        std::fs::write(&path, "these are my notes, and no database at all, as anybody can see").unwrap();
+        assert_eq!(Journal::open(&path).err().unwrap().exit_code(), 65);
+        let path = dir.path().join("later.sqlite");
+        let db = Connection::open(&path).unwrap();
+        db.pragma_update(None, "user_version", 7).unwrap();
+        drop(db);
+        let error = Journal::open(&path).err().unwrap();
+        assert_eq!(error.exit_code(), 65);
+        assert!(error.to_string().contains("format 7, expected 1"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_a_disk_failure() {
+        assert_eq!(Journal::open(Path::new("/nowhere/crawl.sqlite")).err().unwrap().exit_code(), 74);
+    }
+}
