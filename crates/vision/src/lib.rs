@@ -1,1 +1,33 @@
-//! x
+//! From a picture to features: one preprocessing, one network, for training, catalogue and query alike.
+//!
+//! - [`device`]: [`DeviceChoice`] in, [`Compute`] out: the GPU by wgpu or the CPU by flex, and its name.
+//! - [`preprocess`]: [`Preprocess`]: a [`Picture`](goodtwin_imaging::Picture) in, planes BGR minus ImageNet's mean out.
+//! - [`weights`]: [`Weights`]: a safetensors file in, named tensors out, with shapes checked.
+//! - [`vgg16`]: [`Trunk`] (blocks 1 to 4, frozen) and block 5, in Burn.
+//! - [`pooling`]: maps in, vectors out: flatten, mean, generalised mean, grid.
+//! - [`top`]: [`Top`], what is fine-tuned: block 5, the dense layer, the softmax.
+//! - [`checkpoint`]: a run folder's `model.json` and `model.safetensors`, written and read.
+//! - [`embedder`]: [`Embedder`]: a checkpoint that embeds pictures.
+//! - [`untouched`]: what ImageNet's VGG16 finds without any training: the baselines.
+//! - [`error`]: the [`Error`] of this crate.
+
+pub mod checkpoint;
+pub mod device;
+pub mod embedder;
+pub mod error;
+pub mod pooling;
+pub mod preprocess;
+pub mod top;
+pub mod untouched;
+pub mod vgg16;
+pub mod weights;
+
+pub use checkpoint::{Checkpoint, ModelCard, NetworkSpec};
+pub use device::{Compute, DeviceChoice};
+pub use embedder::{Embedder, Features};
+pub use error::{Error, Result};
+pub use pooling::Pooling;
+pub use preprocess::Preprocess;
+pub use top::Top;
+pub use vgg16::Trunk;
+pub use weights::Weights;

@@ -1,0 +1,132 @@
+//! Where the tensors live.
+
+use std::fmt;
+use std::str::FromStr;
+
+use burn::tensor::Device;
+
+use crate::{Error, Result};
+
+/// What the user asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// A real GPU if there is one, else the CPU. Never a software adapter.
+    #[default]
+    Auto,
+    /// Burn's flex.
+    Cpu,
+    /// Burn's wgpu, on whatever adapter there is, software included.
+    Gpu,
+}
+
+impl FromStr for DeviceChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        match text {
+            "auto" => Ok(DeviceChoice::Auto),
+            "cpu" => Ok(DeviceChoice::Cpu),
+            "gpu" => Ok(DeviceChoice::Gpu),
+            _ => Err(format!("`{text}` is not a device: expected auto, cpu or gpu")),
+        }
+    }
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            DeviceChoice::Auto => "auto",
+            DeviceChoice::Cpu => "cpu",
+            DeviceChoice::Gpu => "gpu",
+        })
+    }
+}
+
+/// A device, and how to call it in a report.
+#[derive(Clone, Debug)]
+pub struct Compute {
+    device: Device,
+    description: String,
+}
+
+impl Compute {
+    /// Take the device that was asked for.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when a GPU was asked for and there is no adapter, or the build has no GPU support.
+    pub fn choose(choice: DeviceChoice) -> Result<Compute> {
+        match choice {
+            DeviceChoice::Cpu => Ok(Compute::cpu()),
+            DeviceChoice::Auto => Ok(gpu::real().unwrap_or_else(Compute::cpu)),
+            DeviceChoice::Gpu => gpu::any(),
+        }
+    }
+
+    /// Burn's flex on all cores.
+    pub fn cpu() -> Compute {
+        Compute {
+            device: Device::flex(),
+            description: format!("cpu (Burn flex, {} threads)", rayon::current_num_threads()),
+        }
+    }
+
+    /// For people: "gpu (NVIDIA H100, Burn wgpu)".
+    pub fn describe(&self) -> &str {
+        &self.description
+    }
+
+    /// Burn's device, without automatic differentiation.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Whether two runs with one seed give the same bytes: the CPU's do, a GPU may pick atomic sums.
+    pub fn is_repeatable(&self) -> bool {
+        self.device == Device::flex()
+    }
+}
+
+#[cfg(feature = "gpu")]
+mod gpu {
+    use burn::tensor::{Device, DeviceKind, DeviceType};
+
+    use super::Compute;
+    use crate::{Error, Result};
+
+    /// The first card. wgpu reports no card behind a software rasteriser.
+    pub fn real() -> Option<Compute> {
+        let gpu = Device::enumerate_physical().into_iter().next()?;
+        let device = gpu.devices.into_vec().into_iter().next()?;
+        Some(Compute { device, description: format!("gpu ({}, Burn wgpu)", gpu.name) })
+    }
+
+    pub fn any() -> Result<Compute> {
+        if let Some(card) = real() {
+            return Ok(card);
+        }
+        if Device::enumerate(DeviceType::Wgpu).is_empty() {
+            return Err(Error::Unavailable(
+                "--device gpu: no adapter answers to Vulkan; install a driver (`mesa-vulkan-drivers` has one in software), \
+                 or use --device cpu"
+                    .into(),
+            ));
+        }
+        let device = Device::wgpu(DeviceKind::DefaultDevice);
+        let name = device.identity().map(|i| i.name).unwrap_or_else(|| "unnamed adapter".into());
+        Ok(Compute { device, description: format!("gpu ({name}, in software, Burn wgpu)") })
+    }
+}
+
+#[cfg(not(feature = "gpu"))]
+mod gpu {
+    use super::Compute;
+    use crate::{Error, Result};
+
+    pub fn real() -> Option<Compute> {
+        None
+    }
+
+    pub fn any() -> Result<Compute> {
+        Err(Error::Unavailable("--device gpu: this goodtwin was built without the cargo feature `gpu`".into()))
+    }
+}

@@ -1,0 +1,120 @@
+//! A trained network at work.
+
+use std::path::Path;
+
+use burn::module::Module;
+use burn::tensor::activation::softmax;
+use burn::tensor::{Device, Tensor, TensorData};
+use goodtwin_core::{BagType, ContentId};
+use goodtwin_imaging::Picture;
+use rayon::prelude::*;
+
+use crate::{Checkpoint, Compute, ModelCard, Preprocess, Result, Top, Trunk};
+
+/// Inputs a batch hold at most this many values, so that memory does not grow with the number of pictures: 8 pictures at
+/// 224 px.
+const VALUES_A_BATCH: usize = 8 * 3 * 224 * 224;
+
+/// What the network says of one picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Features {
+    /// The penultimate layer's output, of length 1 (Euclidean).
+    pub embedding: Vec<f32>,
+    /// The softmax, in the order of [`Embedder::classes`].
+    pub class_probabilities: Vec<f32>,
+}
+
+/// A checkpoint, ready to embed.
+pub struct Embedder {
+    card: ModelCard,
+    trunk: Trunk,
+    top: Top,
+    device: Device,
+}
+
+impl Embedder {
+    /// Load a run folder onto a device.
+    ///
+    /// # Errors
+    /// Those of [`Checkpoint::open`], and a tensor that is missing or has another shape than `model.json` says.
+    pub fn open(run: &Path, compute: &Compute) -> Result<Embedder> {
+        let checkpoint = Checkpoint::open(run)?;
+        let device = compute.device().clone();
+        let trunk = Trunk::load(&checkpoint.weights, &device)?;
+        let card = checkpoint.card;
+        let top = Top::load(&card.network, card.preprocess.size, &checkpoint.weights, &device)?.no_grad();
+        Ok(Embedder { card, trunk, top, device })
+    }
+
+    /// The content id of network, preprocessing and weights.
+    pub fn model_id(&self) -> &ContentId {
+        &self.card.id
+    }
+
+    /// The content id of the preprocessing.
+    pub fn preprocess_id(&self) -> &ContentId {
+        &self.card.preprocess_id
+    }
+
+    /// The data set that the model was trained on.
+    pub fn dataset_id(&self) -> &ContentId {
+        &self.card.dataset
+    }
+
+    /// All that `model.json` says.
+    pub fn card(&self) -> &ModelCard {
+        &self.card
+    }
+
+    /// The length of an embedding.
+    pub fn dim(&self) -> usize {
+        self.card.network.dense
+    }
+
+    /// The classes, in the order of the softmax.
+    pub fn classes(&self) -> &[BagType] {
+        &self.card.network.classes
+    }
+
+    /// Embed pictures, in batches.
+    pub fn embed(&self, pictures: &[Picture]) -> Result<Vec<Features>> {
+        let mut all = Vec::with_capacity(pictures.len());
+        for batch in pictures.chunks(batch_size(&self.card.preprocess)) {
+            let block4 = self.trunk.forward(inputs(batch, &self.card.preprocess, &self.device));
+            let (embedding, logits) = self.top.forward(block4);
+            let embeddings = rows(embedding);
+            let probabilities = rows(softmax(logits, 1));
+            all.extend(
+                embeddings
+                    .into_iter()
+                    .zip(probabilities)
+                    .map(|(embedding, class_probabilities)| Features { embedding, class_probabilities }),
+            );
+        }
+        Ok(all)
+    }
+}
+
+/// How many pictures go through the trunk at once.
+pub fn batch_size(preprocess: &Preprocess) -> usize {
+    (VALUES_A_BATCH / preprocess.len()).clamp(1, 64)
+}
+
+/// Pictures, preprocessed on all cores, as the network's input `[n, 3, size, size]`.
+pub fn inputs(pictures: &[Picture], preprocess: &Preprocess, device: &Device) -> Tensor<4> {
+    let planes: Vec<Vec<f32>> = pictures.par_iter().map(|p| preprocess.apply(p)).collect();
+    input_tensor(&planes, preprocess, device)
+}
+
+/// Preprocessed planes as the network's input `[n, 3, size, size]`.
+pub fn input_tensor(planes: &[Vec<f32>], preprocess: &Preprocess, device: &Device) -> Tensor<4> {
+    let side = preprocess.size as usize;
+    Tensor::from_data(TensorData::new(planes.concat(), [planes.len(), 3, side, side]), device)
+}
+
+/// The rows of a matrix.
+pub fn rows(matrix: Tensor<2>) -> Vec<Vec<f32>> {
+    let [_, width] = matrix.dims();
+    let values = matrix.into_data().try_into_vec::<f32>().expect("the network's tensors are f32");
+    values.chunks(width).map(<[f32]>::to_vec).collect()
+}

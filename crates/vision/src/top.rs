@@ -1,0 +1,96 @@
+//! What is fine-tuned: block 5, a dense layer, a softmax layer.
+
+use burn::module::{Module, Param};
+use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::checkpoint::NetworkSpec;
+use crate::pooling::unit;
+use crate::vgg16::Block;
+use crate::{Pooling, Result, Weights};
+
+/// What follows the dense layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Activation {
+    /// Rectified, as the original recipe does.
+    Relu,
+    /// Linear: keeps the angles that whitening made.
+    None,
+}
+
+/// Block 5 of VGG16 and its pool, a dense layer, dropout, a softmax layer.
+#[derive(Module, Debug)]
+pub struct Top {
+    /// The three convolutions.
+    pub block5: Block,
+    /// The penultimate layer; its output is the embedding.
+    pub dense: Linear,
+    dropout: Dropout,
+    /// The softmax layer's weights.
+    pub classifier: Linear,
+    #[module(skip)]
+    pooling: Pooling,
+    #[module(skip)]
+    activation: Activation,
+}
+
+impl Top {
+    /// Block 5 from ImageNet; dense and softmax layers at random.
+    pub fn init(spec: &NetworkSpec, size: u32, imagenet: &Weights, device: &Device) -> Result<Top> {
+        Ok(Top {
+            block5: Block::load(5, imagenet, device)?,
+            dense: LinearConfig::new(spec.pooling.len(size), spec.dense).init(device),
+            dropout: DropoutConfig::new(spec.dropout).init(),
+            classifier: LinearConfig::new(spec.dense, spec.classes.len()).init(device),
+            pooling: spec.pooling,
+            activation: spec.activation,
+        })
+    }
+
+    /// All from a checkpoint.
+    pub fn load(spec: &NetworkSpec, size: u32, weights: &Weights, device: &Device) -> Result<Top> {
+        let linear = |key: &str, d_in: usize, d_out: usize| -> Result<Linear> {
+            Ok(Linear {
+                weight: Param::from_tensor(weights.tensor(&format!("{key}.weight"), [d_in, d_out], device)?),
+                bias: Some(Param::from_tensor(weights.tensor(&format!("{key}.bias"), [d_out], device)?)),
+            })
+        };
+        Ok(Top {
+            block5: Block::load(5, weights, device)?,
+            dense: linear("dense", spec.pooling.len(size), spec.dense)?,
+            dropout: DropoutConfig::new(spec.dropout).init(),
+            classifier: linear("classifier", spec.dense, spec.classes.len())?,
+            pooling: spec.pooling,
+            activation: spec.activation,
+        })
+    }
+
+    /// What the dense layer sees: `block4_pool` in, `[n, pooling.len(size)]` out.
+    pub fn pooled(&self, block4: Tensor<4>) -> Tensor<2> {
+        let block5 = self.block5.forward(block4.clone());
+        self.pooling.forward(block4, block5)
+    }
+
+    /// The penultimate layer: `block4_pool` in, `[n, dense]` out, of any length.
+    pub fn penultimate(&self, block4: Tensor<4>) -> Tensor<2> {
+        let x = self.dense.forward(self.pooled(block4));
+        match self.activation {
+            Activation::Relu => relu(x),
+            Activation::None => x,
+        }
+    }
+
+    /// The softmax layer's input: `[n, dense]` in, `[n, classes]` out. Dropout acts where gradients are on.
+    pub fn logits(&self, penultimate: Tensor<2>) -> Tensor<2> {
+        self.classifier.forward(self.dropout.forward(penultimate))
+    }
+
+    /// Embedding (rows of length 1) and logits.
+    pub fn forward(&self, block4: Tensor<4>) -> (Tensor<2>, Tensor<2>) {
+        let x = self.penultimate(block4);
+        (unit(x.clone()), self.logits(x))
+    }
+}
