@@ -1,0 +1,260 @@
+//! Reads every picture, leaves out what cannot be used, splits the rest, writes the data set.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use goodtwin_core::dataset::LeftOut;
+use goodtwin_core::{BagType, ContentId, Dataset, DatasetWriter, Item, Row, Split};
+use goodtwin_imaging::{Inspected, inspect};
+use rayon::prelude::*;
+
+use super::split::{Member, by_family};
+use super::{Error, Options, Result};
+
+/// The longest file that is read, in bytes; no photograph of [`goodtwin_imaging`]'s largest size needs more.
+const MAX_FILE: u64 = 128 << 20;
+
+/// A picture that somebody named, and what they said of it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Candidate {
+    /// The file, as the source names it.
+    pub name: String,
+    /// Where it lies; none when the source names a place where it must not look.
+    pub path: Option<PathBuf>,
+    /// The hash that its bytes must have.
+    pub sha256: Option<ContentId>,
+    pub bag_type: Option<BagType>,
+    pub split: Option<Split>,
+    pub family: Option<String>,
+    pub background: Option<String>,
+    pub colour: Option<String>,
+    pub brand: Option<String>,
+    pub title: Option<String>,
+    pub source: Option<String>,
+    pub item: Option<Item>,
+}
+
+/// Where the candidates came from.
+pub(super) struct Origin<'a> {
+    /// For messages.
+    pub path: &'a Path,
+    /// What the data set is made from, by name.
+    pub parents: BTreeMap<String, ContentId>,
+    /// What was left out before a picture was read.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// Make the data set of these candidates at `out`.
+///
+/// `name_parent` is given the hash of every file that could be read, and may name one more parent.
+pub(super) fn gather(
+    mut candidates: Vec<Candidate>,
+    mut origin: Origin<'_>,
+    out: &Path,
+    options: &Options<'_>,
+    name_parent: impl FnOnce(&BTreeMap<String, ContentId>) -> Option<(String, ContentId)>,
+) -> Result<Dataset> {
+    candidates.sort_by(|a, b| a.name.cmp(&b.name));
+    let writer = DatasetWriter::create(out)?;
+    let (done, total) = (AtomicUsize::new(0), candidates.len());
+    let read: Vec<Outcome> = candidates
+        .into_par_iter()
+        .map(|candidate| {
+            let outcome = read(candidate, &writer);
+            (options.progress)(1 + done.fetch_add(1, Ordering::Relaxed), total);
+            outcome
+        })
+        .collect::<Result<_>>()?;
+    let mut hashes = BTreeMap::new();
+    let mut kept: BTreeMap<ContentId, Kept> = BTreeMap::new();
+    for outcome in read {
+        match outcome {
+            Outcome::LeftOut(left_out, sha256) => {
+                hashes.extend(sha256.map(|id| (left_out.file_name.clone(), id)));
+                origin.left_out.push(left_out);
+            }
+            Outcome::Kept(picture) => {
+                hashes.insert(picture.candidate.name.clone(), picture.sha256.clone());
+                match kept.entry(picture.sha256.clone()) {
+                    Entry::Vacant(place) => drop(place.insert(*picture)),
+                    Entry::Occupied(first) => origin.left_out.push(duplicate(&picture, first.get())),
+                }
+            }
+        }
+    }
+    origin.parents.extend(name_parent(&hashes));
+    let kept: Vec<Kept> = kept.into_values().collect();
+    check(&kept, &origin)?;
+    let (splits, how) = splits(&kept, &origin, options)?;
+    let rows = kept.into_iter().zip(splits).map(|(picture, split)| picture.into_row(split)).collect();
+    Ok(writer.finish(rows, origin.parents, how, origin.left_out)?)
+}
+
+enum Outcome {
+    Kept(Box<Kept>),
+    LeftOut(LeftOut, Option<ContentId>),
+}
+
+struct Kept {
+    candidate: Candidate,
+    class: BagType,
+    file_name: String,
+    sha256: ContentId,
+    found: Inspected,
+}
+
+impl Kept {
+    /// What must not be in two splits. A picture without a family is a family of its own; one of a shop's offer belongs to
+    /// the other pictures of that offer.
+    fn family(&self) -> String {
+        match (&self.candidate.family, &self.candidate.item) {
+            (Some(family), _) => format!("family/{family}"),
+            (None, Some(item)) => format!("item/{}", item.id),
+            (None, None) => format!("picture/{}", self.sha256),
+        }
+    }
+
+    fn into_row(self, split: Split) -> Row {
+        let c = self.candidate;
+        Row {
+            file_name: self.file_name,
+            sha256: self.sha256,
+            width: self.found.width,
+            height: self.found.height,
+            bag_type: self.class,
+            split,
+            family: c.family,
+            background: c.background,
+            colour: c.colour,
+            brand: c.brand,
+            title: c.title,
+            source: c.source,
+            item: c.item,
+        }
+    }
+}
+
+fn read(mut candidate: Candidate, writer: &DatasetWriter) -> Result<Outcome> {
+    let left_out = |candidate: Candidate, sha256: Option<ContentId>, cause: &str, detail: String| {
+        Ok(Outcome::LeftOut(LeftOut { file_name: candidate.name, cause: cause.into(), detail }, sha256))
+    };
+    let Some(path) = candidate.path.take() else {
+        return left_out(candidate, None, "bad-path", "expected a path inside of the folder".into());
+    };
+    let missing = "no such file: the source names it".to_string();
+    let length = match std::fs::metadata(&path) {
+        Ok(file) if file.is_file() => file.len(),
+        Ok(_) => return left_out(candidate, None, "missing", "not a file".into()),
+        Err(e) if e.kind() == ErrorKind::NotFound => return left_out(candidate, None, "missing", missing),
+        Err(e) => return Err(goodtwin_core::Error::disk(path, "look at the picture", e).into()),
+    };
+    if length > MAX_FILE {
+        let detail = format!("{length} bytes, expected at most {MAX_FILE}");
+        return left_out(candidate, None, "too-large", detail);
+    }
+    let bytes = std::fs::read(&path).map_err(|e| goodtwin_core::Error::disk(&path, "read the picture", e))?;
+    let sha256 = ContentId::of(&bytes);
+    if let Some(expected) = candidate.sha256.take().filter(|expected| *expected != sha256) {
+        let detail = format!("SHA-256: expected {expected}, received {sha256}");
+        return left_out(candidate, Some(sha256), "hash-mismatch", detail);
+    }
+    let Some(class) = candidate.bag_type.take() else {
+        return left_out(candidate, Some(sha256), "no-type", "expected `bag_type` or `label`".into());
+    };
+    match inspect(&bytes) {
+        Err(refusal) => left_out(candidate, Some(sha256), refusal.cause(), refusal.to_string()),
+        Ok(found) => {
+            let file_name = writer.add_image(&bytes, &sha256, found.format.extension())?;
+            Ok(Outcome::Kept(Box::new(Kept { candidate, class, file_name, sha256, found })))
+        }
+    }
+}
+
+fn duplicate(picture: &Kept, first: &Kept) -> LeftOut {
+    let detail = if picture.class == first.class {
+        format!("the same bytes as {}", first.candidate.name)
+    } else {
+        format!(
+            "the same bytes as {}, which is labelled `{}`, not `{}`",
+            first.candidate.name, first.class, picture.class
+        )
+    };
+    LeftOut { file_name: picture.candidate.name.clone(), cause: "duplicate".into(), detail }
+}
+
+fn check(kept: &[Kept], origin: &Origin<'_>) -> Result<()> {
+    if kept.is_empty() {
+        return Err(Error::Empty { path: origin.path.into(), left_out: by_cause(&origin.left_out) });
+    }
+    let mut classes: BTreeMap<&BagType, Vec<&Kept>> = BTreeMap::new();
+    for picture in kept {
+        classes.entry(&picture.class).or_default().push(picture);
+    }
+    match classes.into_iter().find(|(_, pictures)| pictures.len() < 2) {
+        None => Ok(()),
+        Some((class, pictures)) => Err(Error::TooFewImages {
+            path: origin.path.into(),
+            class: class.clone(),
+            file_name: pictures[0].candidate.name.clone(),
+        }),
+    }
+}
+
+fn by_cause(left_out: &[LeftOut]) -> String {
+    let mut causes: BTreeMap<&str, usize> = BTreeMap::new();
+    for one in left_out {
+        *causes.entry(&one.cause).or_default() += 1;
+    }
+    if causes.is_empty() {
+        return "no picture was found".into();
+    }
+    let counts: Vec<_> = causes.iter().map(|(cause, n)| format!("{n} {cause}")).collect();
+    format!("left out: {}", counts.join(", "))
+}
+
+/// The split that the source gives, if it gives one that holds pictures out; otherwise one by family.
+fn splits(kept: &[Kept], origin: &Origin<'_>, options: &Options<'_>) -> Result<(Vec<Split>, String)> {
+    let given: Vec<Split> = kept.iter().filter_map(|k| k.candidate.split).collect();
+    let distinct: BTreeSet<Split> = given.iter().copied().collect();
+    if distinct.len() > 1 {
+        check_given(kept, origin)?;
+        return Ok((given, "as the source gives it".into()));
+    }
+    let families: Vec<String> = kept.iter().map(Kept::family).collect();
+    let members: Vec<Member<'_>> =
+        families.iter().zip(kept).map(|(family, k)| Member { family, class: &k.class }).collect();
+    let how = format!("by family, seed {}: {}", options.seed, options.fractions);
+    Ok((by_family(&members, options.fractions, options.seed), how))
+}
+
+fn check_given(kept: &[Kept], origin: &Origin<'_>) -> Result<()> {
+    let refuse = |what: String| Err(Error::GivenSplit { path: origin.path.into(), what });
+    let mut of_family: BTreeMap<String, (Split, &str)> = BTreeMap::new();
+    let mut trained = BTreeSet::new();
+    for picture in kept {
+        let name = picture.candidate.name.escape_debug();
+        let Some(split) = picture.candidate.split else {
+            return refuse(format!(
+                "{name} has no split while others have one: expected one for each picture, or for none"
+            ));
+        };
+        let (first, other) = *of_family.entry(picture.family()).or_insert((split, &picture.candidate.name));
+        if first != split {
+            return refuse(format!(
+                "a family is in two splits: {} is in {first}, {name} of the same family in {split}; expected one split a \
+                 family, or no split at all",
+                other.escape_debug()
+            ));
+        }
+        if split == Split::Train {
+            trained.insert(&picture.class);
+        }
+    }
+    match kept.iter().find(|k| !trained.contains(&k.class)) {
+        Some(k) => refuse(format!("the class `{}` has no picture in train: expected at least one", k.class)),
+        None => Ok(()),
+    }
+}

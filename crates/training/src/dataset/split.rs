@@ -1,0 +1,258 @@
+//! Which family goes where.
+//!
+//! A model in another colour is nearly the same picture: a family in two splits would be measured on what it was trained
+//! on. So families are shared out whole, class by class. Their order is that of a hash of seed and name, which depends on
+//! no generator and no other family: a new picture does not reshuffle the old ones.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use goodtwin_core::{BagType, ContentId, Split};
+
+/// How much of the pictures each split gets, as near as whole families allow.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Fractions {
+    /// To train on.
+    pub train: f64,
+    /// To choose the epoch by.
+    pub validation: f64,
+    /// To measure once, at the end.
+    pub test: f64,
+}
+
+impl Default for Fractions {
+    fn default() -> Self {
+        Fractions { train: 0.7, validation: 0.1, test: 0.2 }
+    }
+}
+
+impl fmt::Display for Fractions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "train {}, validation {}, test {}", self.train, self.validation, self.test)
+    }
+}
+
+/// One picture, as far as the split asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Member<'a> {
+    /// Its family, or a name of its own.
+    pub family: &'a str,
+    /// Its class.
+    pub class: &'a BagType,
+}
+
+/// The split of each member, in their order.
+///
+/// No family is in two splits. Every class has a family in train, and one in test where it has two or more; where families
+/// that hold several classes make that impossible, train comes first.
+pub fn by_family(members: &[Member<'_>], fractions: Fractions, seed: u64) -> Vec<Split> {
+    let mut families = Families::new(members, seed);
+    let classes: BTreeSet<&BagType> = members.iter().map(|m| m.class).collect();
+    for class in &classes {
+        families.share_out(class, fractions);
+    }
+    for class in &classes {
+        families.put_one_in_train(class);
+    }
+    for class in &classes {
+        families.put_one_in_test(class);
+    }
+    if fractions.validation > 0.0 {
+        families.put_one_in_validation();
+    }
+    let split: BTreeMap<&str, Split> = families.0.iter().map(|f| (f.name, f.split)).collect();
+    members.iter().map(|m| split[m.family]).collect()
+}
+
+struct Family<'a> {
+    name: &'a str,
+    /// Images a class: nearly always one class, but labels are made by people.
+    images: BTreeMap<&'a BagType, usize>,
+    split: Split,
+}
+
+impl<'a> Family<'a> {
+    fn size(&self) -> usize {
+        self.images.values().sum()
+    }
+
+    fn main_class(&self) -> Option<&'a BagType> {
+        self.images.iter().rev().max_by_key(|(_, n)| **n).map(|(class, _)| *class)
+    }
+}
+
+struct Families<'a>(Vec<Family<'a>>);
+
+impl<'a> Families<'a> {
+    fn new(members: &[Member<'a>], seed: u64) -> Self {
+        let mut images: BTreeMap<&str, BTreeMap<&BagType, usize>> = BTreeMap::new();
+        for m in members {
+            *images.entry(m.family).or_default().entry(m.class).or_default() += 1;
+        }
+        let family = |(name, images)| Family { name, images, split: Split::Train };
+        let mut families: Vec<Family<'a>> = images.into_iter().map(family).collect();
+        families.sort_by_cached_key(|f| ContentId::of(format!("{seed}/{}", f.name)));
+        Families(families)
+    }
+
+    /// Each family goes where most images are missing. Families of several images come first, so that each split gets its
+    /// share of them: only they can be asked for a twin.
+    fn share_out(&mut self, class: &BagType, fractions: Fractions) {
+        let mut missing = [(Split::Validation, 0.0), (Split::Test, 0.0), (Split::Train, 0.0)];
+        for several in [true, false] {
+            let mut part: Vec<_> =
+                self.0.iter_mut().filter(|f| f.main_class() == Some(class) && (f.size() > 1) == several).collect();
+            let images: usize = part.iter().map(|f| f.size()).sum();
+            for (split, missing) in &mut missing {
+                let fraction = match split {
+                    Split::Train => fractions.train,
+                    Split::Validation => fractions.validation,
+                    Split::Test => fractions.test,
+                };
+                *missing += fraction * images as f64;
+            }
+            for family in &mut part {
+                let most = missing.iter_mut().max_by(|a, b| a.1.total_cmp(&b.1)).expect("there are three splits");
+                family.split = most.0;
+                most.1 -= family.size() as f64;
+            }
+        }
+    }
+
+    fn put_one_in_train(&mut self, class: &BagType) {
+        if self.holders(class, Split::Train) == 0 {
+            let holders = self.0.iter_mut().filter(|f| f.images.contains_key(class));
+            if let Some(smallest) = holders.min_by_key(|f| f.size()) {
+                smallest.split = Split::Train;
+            }
+        }
+    }
+
+    fn put_one_in_test(&mut self, class: &BagType) {
+        let holds = |f: &Family| f.images.contains_key(class);
+        if self.holders(class, Split::Test) > 0 || self.0.iter().filter(|f| holds(f)).count() < 2 {
+            return;
+        }
+        let free = (0..self.0.len()).filter(|i| holds(&self.0[*i]) && self.train_can_spare(&self.0[*i]));
+        if let Some(i) = free.min_by_key(|i| (self.0[*i].split == Split::Train, self.0[*i].size())) {
+            self.0[i].split = Split::Test;
+        }
+    }
+
+    /// In small data sets each class may round to no validation at all; the epoch must be chosen by something.
+    fn put_one_in_validation(&mut self) {
+        if self.0.iter().any(|f| f.split == Split::Validation) {
+            return;
+        }
+        let free = (0..self.0.len()).filter(|i| self.0[*i].split == Split::Train && self.train_can_spare(&self.0[*i]));
+        let rest = |i: usize| self.0[i].images.keys().map(|class| self.holders(class, Split::Train)).min();
+        if let Some(i) = free.max_by_key(|i| (rest(*i), std::cmp::Reverse(self.0[*i].size()))) {
+            self.0[i].split = Split::Validation;
+        }
+    }
+
+    fn holders(&self, class: &BagType, split: Split) -> usize {
+        self.0.iter().filter(|f| f.split == split && f.images.contains_key(class)).count()
+    }
+
+    fn train_can_spare(&self, family: &Family<'_>) -> bool {
+        family.split != Split::Train || family.images.keys().all(|class| self.holders(class, Split::Train) > 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn split(pictures: &[(String, BagType)], seed: u64) -> Vec<Split> {
+        let members: Vec<_> = pictures.iter().map(|(family, class)| Member { family, class }).collect();
+        by_family(&members, Fractions::default(), seed)
+    }
+
+    fn families(sizes: &[usize]) -> Vec<(String, BagType)> {
+        let tote = BagType::new("tote");
+        sizes.iter().enumerate().flat_map(|(i, n)| vec![(format!("family {i}"), tote.clone()); *n]).collect()
+    }
+
+    fn share(splits: &[Split], of: Split) -> f64 {
+        splits.iter().filter(|s| **s == of).count() as f64 / splits.len() as f64
+    }
+
+    #[test]
+    fn the_shares_are_as_asked() {
+        for (sizes, tolerance) in
+            [(vec![1; 100], 0.001), (vec![3; 40], 0.03), ([vec![1; 60], vec![4; 20]].concat(), 0.03)]
+        {
+            let splits = split(&families(&sizes), 7);
+            for (of, wanted) in [(Split::Train, 0.7), (Split::Validation, 0.1), (Split::Test, 0.2)] {
+                assert!((share(&splits, of) - wanted).abs() <= tolerance, "{of}: {}", share(&splits, of));
+            }
+        }
+    }
+
+    #[test]
+    fn the_smallest_classes_are_trained_on_then_measured_then_validated() {
+        let counts = |n| {
+            let splits = split(&families(&vec![1; n]), 3);
+            [Split::Train, Split::Validation, Split::Test].map(|s| splits.iter().filter(|x| **x == s).count())
+        };
+        assert_eq!(counts(1), [1, 0, 0]);
+        assert_eq!(counts(2), [1, 0, 1]);
+        assert_eq!(counts(3), [1, 1, 1]);
+        assert_eq!(counts(4), [2, 1, 1]);
+    }
+
+    #[test]
+    fn a_new_family_moves_few_others_and_another_seed_many() {
+        let mut pictures = families(&[1; 200]);
+        let before = split(&pictures, 1);
+        assert_eq!(before, split(&pictures, 1));
+        pictures.push(("newcomer".into(), BagType::new("tote")));
+        let after = split(&pictures, 1);
+        let moved = before.iter().zip(&after).filter(|(a, b)| a != b).count();
+        let reseeded = before.iter().zip(split(&pictures, 2)).filter(|(a, b)| **a != *b).count();
+        assert!(moved < reseeded, "{moved} moved, {reseeded} with another seed");
+    }
+
+    proptest! {
+        #[test]
+        fn no_family_is_in_two_splits_whatever_the_sizes(
+            pictures in prop::collection::vec((0..40u8, 0..5u8), 1..150),
+            seed: u64,
+        ) {
+            let pictures: Vec<_> =
+                pictures.iter().map(|(f, c)| (format!("f{f}"), BagType::new(&format!("class {c}")))).collect();
+            let splits = split(&pictures, seed);
+            let mut seen: BTreeMap<&str, Split> = BTreeMap::new();
+            for ((family, _), s) in pictures.iter().zip(&splits) {
+                prop_assert_eq!(seen.entry(family).or_insert(*s), s);
+            }
+            for (_, class) in &pictures {
+                let in_train = pictures.iter().zip(&splits).any(|((_, c), s)| c == class && *s == Split::Train);
+                prop_assert!(in_train, "{} has nothing in train", class);
+            }
+        }
+
+        #[test]
+        fn classes_of_two_families_are_trained_and_held_out(
+            sizes in prop::collection::vec(prop::collection::vec(1..12usize, 1..9), 1..6),
+            seed: u64,
+        ) {
+            let mut pictures = Vec::new();
+            for (c, families) in sizes.iter().enumerate() {
+                for (f, n) in families.iter().enumerate() {
+                    pictures.extend(vec![(format!("{c}/{f}"), BagType::new(&format!("class {c}"))); *n]);
+                }
+            }
+            let splits = split(&pictures, seed);
+            for (c, families) in sizes.iter().enumerate() {
+                let class = BagType::new(&format!("class {c}"));
+                let has = |split| pictures.iter().zip(&splits).any(|((_, k), s)| *k == class && *s == split);
+                prop_assert!(has(Split::Train));
+                prop_assert_eq!(has(Split::Test), families.len() > 1);
+            }
+        }
+    }
+}

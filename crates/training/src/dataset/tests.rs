@@ -1,0 +1,324 @@
+//! Whole folders in, whole data sets out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use goodtwin_core::{
+    Availability, BagType, Condition, ContentId, Dataset, DatasetReader, Item, ItemId, ItemImage, Split,
+};
+use goodtwin_imaging::Picture;
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::{Error, Options, build, import};
+
+/// No two numbers give the same picture.
+fn png(number: usize) -> Vec<u8> {
+    let shade = [number as u8, (number >> 8) as u8, 200];
+    Picture::new(16, 16, shade.repeat(256)).to_png()
+}
+
+fn put(dir: &Path, name: &str, bytes: &[u8]) {
+    let path = dir.join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+fn shoes(dir: &Path) {
+    let classes = ["Ankle Boot", "sandal", "sneaker"];
+    for (c, class) in classes.iter().enumerate() {
+        for i in 0..6 {
+            put(dir, &format!("{class}/{i}.png"), &png(100 * c + i));
+        }
+    }
+}
+
+fn run(dir: &Path, seed: u64) -> (TempDir, Result<Dataset, Error>) {
+    let out = tempfile::tempdir().unwrap();
+    let dataset = import(dir, &out.path().join("d"), &Options { seed, ..Options::default() });
+    (out, dataset)
+}
+
+fn causes(dataset: &Dataset) -> BTreeMap<&str, Vec<&str>> {
+    let mut causes: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for one in &dataset.manifest.left_out {
+        causes.entry(&one.cause).or_default().push(&one.file_name);
+    }
+    causes
+}
+
+fn no_family_and_no_picture_is_in_two_splits(dataset: &Dataset) {
+    let mut families: BTreeMap<&str, Split> = BTreeMap::new();
+    let mut pictures = BTreeSet::new();
+    for row in &dataset.rows {
+        if let Some(family) = &row.family {
+            assert_eq!(*families.entry(family).or_insert(row.split), row.split, "{family}");
+        }
+        assert!(pictures.insert(&row.sha256), "{} twice", row.file_name);
+    }
+}
+
+#[test]
+fn a_folder_of_shoes_becomes_a_data_set() {
+    let dir = tempfile::tempdir().unwrap();
+    shoes(dir.path());
+    let (_out, dataset) = run(dir.path(), 1);
+    let dataset = dataset.unwrap();
+    let classes: Vec<_> = dataset.classes().iter().map(|c| c.as_str().to_string()).collect();
+    assert_eq!(classes, ["ankle_boot", "sandal", "sneaker"]);
+    assert_eq!(dataset.rows.len(), 18);
+    for class in dataset.classes() {
+        let splits = &dataset.manifest.counts[&class];
+        assert!(splits[&Split::Train] >= 3 && splits[&Split::Test] >= 1, "{splits:?}");
+    }
+    let read = DatasetReader::open(&dataset.root).unwrap();
+    assert_eq!(read.rows, dataset.rows);
+    for row in &read.rows {
+        Picture::decode(&read.read(row).unwrap()).unwrap();
+    }
+}
+
+#[test]
+fn the_same_folder_and_seed_make_the_same_data_set_wherever_they_lie() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    shoes(here.path());
+    shoes(there.path());
+    let ((_a, first), (_b, second), (_c, reseeded)) = (run(here.path(), 1), run(there.path(), 1), run(here.path(), 2));
+    let (first, second, reseeded) = (first.unwrap(), second.unwrap(), reseeded.unwrap());
+    assert_eq!(first.manifest, second.manifest);
+    assert_ne!(first.id(), reseeded.id());
+    assert_eq!(first.manifest.parents, reseeded.manifest.parents);
+}
+
+#[test]
+fn what_cannot_be_used_is_left_out_by_cause() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = png(1);
+    put(dir.path(), "a.png", &whole);
+    put(dir.path(), "again.png", &whole);
+    put(dir.path(), "b.png", &png(2));
+    put(dir.path(), "c.png", &png(3));
+    put(dir.path(), "cut.png", &whole[..whole.len() / 2]);
+    put(dir.path(), "empty.jpg", b"");
+    put(dir.path(), "error.jpg", b"<!doctype html><h1>404");
+    let lines = r#"
+        {"file_name": "a.png", "bag_type": "tote", "family": 12, "unknown": [1], "item": {"id": 3}}
+        {"file_name": "again.png", "label": "clutch"}
+        {"file_name": "b.png", "bag_type": null, "label": "Tote", "colour": "red", "background": "plain", "source": "s"}
+        {"file_name": "c.png", "family": "x"}
+        {"file_name": "cut.png", "bag_type": "tote"}
+        {"file_name": "empty.jpg", "bag_type": "tote"}
+        {"file_name": "error.jpg", "bag_type": "tote"}
+        {"file_name": "gone.jpg", "bag_type": "tote"}
+        {"file_name": "../../etc/passwd", "bag_type": "tote"}
+    "#;
+    put(dir.path(), "metadata.jsonl", lines.as_bytes());
+    let (_out, dataset) = run(dir.path(), 1);
+    let dataset = dataset.unwrap();
+    let expected = BTreeMap::from([
+        ("bad-path", vec!["../../etc/passwd"]),
+        ("duplicate", vec!["again.png"]),
+        ("empty", vec!["empty.jpg"]),
+        ("missing", vec!["gone.jpg"]),
+        ("no-type", vec!["c.png"]),
+        ("not-an-image", vec!["error.jpg"]),
+        ("truncated", vec!["cut.png"]),
+    ]);
+    assert_eq!(causes(&dataset), expected);
+    let again = dataset.manifest.left_out.iter().find(|l| l.cause == "duplicate").unwrap();
+    assert_eq!(again.detail, "the same bytes as a.png, which is labelled `tote`, not `clutch`");
+    let a = dataset.rows.iter().find(|r| r.sha256 == ContentId::of(&whole)).unwrap();
+    assert_eq!((a.family.as_deref(), a.bag_type.as_str(), a.width), (Some("12"), "tote", 16));
+    let b = dataset.rows.iter().find(|r| r.sha256 != a.sha256).unwrap();
+    assert_eq!(
+        (b.colour.as_deref(), b.background.as_deref(), b.source.as_deref()),
+        (Some("red"), Some("plain"), Some("s"))
+    );
+}
+
+#[test]
+fn bad_folders_are_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let refused = |expected: &str| {
+        let (out, dataset) = run(dir.path(), 1);
+        let error = dataset.unwrap_err();
+        assert_eq!(error.exit_code(), 65);
+        assert!(error.to_string().contains(expected), "{error}");
+        assert_eq!(fs::read_dir(out.path()).unwrap().count(), 0, "half a data set is left behind");
+    };
+    refused("no metadata.jsonl and no sub-folders: expected");
+    put(dir.path(), "tote/readme.txt", b"none yet");
+    refused("the data set is empty: expected at least one whole picture with a type; left out: 1 not-an-image");
+    put(dir.path(), "tote/1.png", &png(1));
+    put(dir.path(), "tote/2.png", &png(2));
+    put(dir.path(), "clutch/only.png", &png(3));
+    refused(
+        "the class `clutch` has 1 image (clutch/only.png): expected at least 2 images, one to train on and one to hold out",
+    );
+    put(dir.path(), "metadata.jsonl", b"{\"file_name\": \"tote/1.png\"}\n{\"bag_type\": \"tote\"}\n");
+    refused("metadata.jsonl: line 2: missing field `file_name`");
+    put(dir.path(), "metadata.jsonl", b"{\"file_name\": \"tote/1.png\", \"split\": \"dev\"}\n");
+    refused("line 1: `dev` is not a split: expected train, validation or test");
+    let (_out, gone) = run(&dir.path().join("gone"), 1);
+    assert!(gone.unwrap_err().to_string().contains("no such folder of pictures"));
+}
+
+#[test]
+fn a_split_that_the_source_gives_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    for (n, name) in ["train/tote/a", "train/tote/b", "val/tote/c", "test/tote/d", "test/tote/e"].iter().enumerate() {
+        put(dir.path(), &format!("{name}.png"), &png(n));
+    }
+    let (_out, dataset) = run(dir.path(), 1);
+    let counts = dataset.unwrap().manifest.counts;
+    let expected = BTreeMap::from([(Split::Train, 2), (Split::Validation, 1), (Split::Test, 2)]);
+    assert_eq!(counts, BTreeMap::from([(BagType::new("tote"), expected)]));
+    put(dir.path(), "test/clutch/f.png", &png(90));
+    put(dir.path(), "test/clutch/g.png", &png(91));
+    let (_out, dataset) = run(dir.path(), 1);
+    assert!(dataset.unwrap_err().to_string().contains("the class `clutch` has no picture in train"));
+}
+
+#[test]
+fn a_train_folder_alone_holds_nothing_out_and_is_split() {
+    let dir = tempfile::tempdir().unwrap();
+    shoes(&dir.path().join("train"));
+    let (_out, dataset) = run(dir.path(), 1);
+    assert!(dataset.unwrap().rows.iter().any(|r| r.split == Split::Test));
+}
+
+#[test]
+fn a_given_split_with_a_family_in_two_parts_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    put(dir.path(), "a.png", &png(1));
+    put(dir.path(), "b.png", &png(2));
+    let lines = "{\"file_name\":\"a.png\",\"label\":\"tote\",\"family\":\"f\",\"split\":\"train\"}\n\
+                 {\"file_name\":\"b.png\",\"label\":\"tote\",\"family\":\"f\",\"split\":\"test\"}\n";
+    put(dir.path(), "metadata.jsonl", lines.as_bytes());
+    let (_out, dataset) = run(dir.path(), 1);
+    let error = dataset.unwrap_err().to_string();
+    assert!(error.contains("a family is in two splits"), "{error}");
+    put(dir.path(), "metadata.jsonl", lines.replace(",\"split\":\"test\"", "").as_bytes());
+    let (_out, dataset) = run(dir.path(), 1);
+    assert!(dataset.is_ok(), "one split alone is no split");
+}
+
+/// An item whose pictures lie below `dir`.
+fn item(dir: &Path, key: &str, bag_type: Option<&str>, family: Option<&str>, pictures: &[usize]) -> Item {
+    let image = |number: &usize| {
+        let bytes = png(*number);
+        let image = ItemImage {
+            sha256: ContentId::of(&bytes),
+            url: format!("http://shop.test/{number}.png"),
+            extension: "png".into(),
+            width: 16,
+            height: 16,
+        };
+        put(dir, &image.file_name(), &bytes);
+        image
+    };
+    Item {
+        id: ItemId::new("shop", key),
+        store: "shop".into(),
+        url: format!("http://shop.test/{key}"),
+        title: format!("The {key}"),
+        brand: "Able".into(),
+        bag_type: bag_type.map(BagType::new),
+        family: family.map(String::from),
+        colour: Some("olive".into()),
+        price: None,
+        price_text: None,
+        condition: Condition::New,
+        availability: Availability::InStock,
+        rating: None,
+        images: pictures.iter().map(image).collect(),
+    }
+}
+
+#[test]
+fn a_crawl_becomes_a_data_set() {
+    let dir = tempfile::tempdir().unwrap();
+    let images = dir.path().join("images");
+    let mut items: Vec<Item> = (0..10)
+        .map(|i| {
+            item(&images, &format!("tote-{i}"), Some("tote"), Some(&format!("family {}", i / 2)), &[2 * i, 2 * i + 1])
+        })
+        .collect();
+    items.push(item(&images, "loner", Some("tote"), None, &[50, 51, 52]));
+    items.push(item(&images, "untyped", None, None, &[60]));
+    items.push(item(&images, "unseen", Some("tote"), None, &[]));
+    items.push(item(&images, "changed", Some("tote"), None, &[70]));
+    put(&images, &items[13].images[0].file_name(), &png(71));
+    items.push(item(&images, "copy", Some("tote"), None, &[0]));
+    let crawl = ContentId::of("crawl");
+    let out = dir.path().join("d");
+    let dataset = build(&items, &images, &crawl, &out, &Options::default()).unwrap();
+    assert_eq!(dataset.rows.len(), 23);
+    assert_eq!(dataset.manifest.parents["crawl"], crawl);
+    no_family_and_no_picture_is_in_two_splits(&dataset);
+    let loner: Vec<_> = dataset.rows.iter().filter(|r| r.family.as_deref() == Some("shop/loner")).collect();
+    assert_eq!(loner.len(), 3);
+    let row = loner[0];
+    assert_eq!((row.brand.as_deref(), row.colour.as_deref()), (Some("Able"), Some("olive")));
+    assert_eq!(row.item.as_ref().unwrap().title, "The loner");
+    let causes = causes(&dataset);
+    assert_eq!(causes["no-type"], ["shop/untyped"]);
+    assert_eq!(causes["no-image"], ["shop/unseen"]);
+    assert_eq!(causes["hash-mismatch"].len(), 1);
+    assert_eq!(causes["duplicate"].len(), 1);
+    assert_eq!(causes.len(), 4);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Whatever is listed twice, under whatever family and label, the same bytes end in one split.
+    #[test]
+    fn the_same_bytes_are_never_in_two_splits(rows in prop::collection::vec((0..12usize, 0..6u8, 0..2u8), 4..40), seed: u64) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut lines = String::new();
+        for (i, (number, family, class)) in rows.iter().enumerate() {
+            put(dir.path(), &format!("{i}.png"), &png(*number));
+            lines += &format!("{{\"file_name\":\"{i}.png\",\"label\":\"c{class}\",\"family\":\"f{family}\"}}\n");
+        }
+        put(dir.path(), "metadata.jsonl", lines.as_bytes());
+        let (_out, dataset) = run(dir.path(), seed);
+        match dataset {
+            Ok(dataset) => {
+                no_family_and_no_picture_is_in_two_splits(&dataset);
+                prop_assert_eq!(dataset.rows.len() + dataset.manifest.left_out.len(), rows.len());
+            }
+            Err(e) => prop_assert!(matches!(e, Error::TooFewImages { .. }), "{}", e),
+        }
+    }
+}
+
+fn shared(name: &str) -> Option<PathBuf> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared").join(name);
+    if !dir.exists() {
+        eprintln!("skipped: no {}", dir.display());
+    }
+    dir.exists().then_some(dir)
+}
+
+#[test]
+fn real_folders_are_imported_whole() {
+    for (name, images, classes) in [("realbags", 271, 5), ("bags60", 2017, 8)] {
+        let Some(dir) = shared(name) else { continue };
+        let (_out, dataset) = run(&dir, 1);
+        let dataset = dataset.unwrap();
+        assert_eq!((dataset.rows.len(), dataset.classes().len()), (images, classes), "{name}");
+        assert_eq!(dataset.manifest.left_out, []);
+        no_family_and_no_picture_is_in_two_splits(&dataset);
+        for (class, splits) in &dataset.manifest.counts {
+            let total: usize = splits.values().sum();
+            let share = |split| *splits.get(&split).unwrap_or(&0) as f64 / total as f64;
+            eprintln!("{name} {class}: {splits:?}");
+            assert!(
+                (share(Split::Train) - 0.7).abs() < 0.1 && (share(Split::Test) - 0.2).abs() < 0.1,
+                "{class} {splits:?}"
+            );
+        }
+    }
+}
