@@ -68,6 +68,12 @@ impl StagedDir {
         self.staging.path()
     }
 
+    /// [`StagedDir::publish`] under a name that is known only now that the contents are: `target` is in the same folder.
+    pub fn publish_as(mut self, target: &Path) -> Result<()> {
+        self.target = target.into();
+        self.publish()
+    }
+
     /// Take the place of the target in one rename; a folder that stood there is exchanged with ours, then removed.
     pub fn publish(self) -> Result<()> {
         let disk = |e: std::io::Error| Error::disk(&self.target, "move the folder into place", e);

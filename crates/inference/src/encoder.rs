@@ -1,0 +1,84 @@
+//! The one step from picture to vector, and the ids of the network that takes it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use goodtwin_core::{BagType, ContentId};
+use goodtwin_imaging::Picture;
+use goodtwin_vision::{Compute, Embedder, Features};
+
+use crate::{Error, Result};
+
+type Embed = dyn Fn(&[Picture]) -> Result<Vec<Features>, goodtwin_vision::Error> + Send + Sync;
+
+/// Turns pictures into embeddings. Made from an [`Embedder`]; the step is a function value, so that catalogue, search and
+/// page can be tested without a network.
+#[derive(Clone)]
+pub struct Encoder {
+    /// The SHA-256 of the checkpoint's weights.
+    pub model: ContentId,
+    /// What is done to a picture before the network sees it.
+    pub preprocess: ContentId,
+    /// Length of an embedding.
+    pub dim: usize,
+    /// The types that the network tells apart, in the order of [`Features::class_probabilities`].
+    pub classes: Vec<BagType>,
+    /// The step itself.
+    pub embed: Arc<Embed>,
+}
+
+impl Encoder {
+    /// The network of a run folder, on a device.
+    ///
+    /// # Errors
+    /// Those of [`Embedder::open`].
+    pub fn open(run: &Path, compute: &Compute) -> Result<Self> {
+        Ok(Embedder::open(run, compute)?.into())
+    }
+
+    /// The embeddings of some pictures, in their order.
+    ///
+    /// # Errors
+    /// Those of the network, and [`Error::Embedding`] for a vector that is not of length 1 or holds a number that is none.
+    pub fn embed(&self, pictures: &[Picture]) -> Result<Vec<Features>> {
+        let features = (self.embed)(pictures)?;
+        if features.len() != pictures.len() {
+            let what = format!("count is wrong: expected {}, received {}", pictures.len(), features.len());
+            return Err(Error::Embedding { what });
+        }
+        for f in &features {
+            check_unit(&f.embedding, self.dim).map_err(|what| Error::Embedding { what })?;
+        }
+        Ok(features)
+    }
+}
+
+impl From<Embedder> for Encoder {
+    fn from(embedder: Embedder) -> Self {
+        Encoder {
+            model: embedder.model_id().clone(),
+            preprocess: embedder.preprocess_id().clone(),
+            dim: embedder.dim(),
+            classes: embedder.classes().to_vec(),
+            embed: Arc::new(move |pictures| embedder.embed(pictures)),
+        }
+    }
+}
+
+/// How far from 1 the length of an embedding may be: rounding in f32 over some thousand values stays well below.
+const NORM_TOLERANCE: f32 = 1e-3;
+
+/// Say what is wrong with a vector that ought to have `dim` finite values and length 1.
+pub(crate) fn check_unit(vector: &[f32], dim: usize) -> Result<(), String> {
+    if vector.len() != dim {
+        return Err(format!("has the wrong length: expected {dim} values, received {}", vector.len()));
+    }
+    if let Some(at) = vector.iter().position(|v| !v.is_finite()) {
+        return Err(format!("holds {} at position {at}: expected finite numbers", vector[at]));
+    }
+    let norm = vector.iter().map(|v| v * v).sum::<f32>().sqrt();
+    if (norm - 1.0).abs() > NORM_TOLERANCE {
+        return Err(format!("has an L2 norm of {norm}: expected 1"));
+    }
+    Ok(())
+}

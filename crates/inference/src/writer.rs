@@ -1,0 +1,192 @@
+//! Making a catalogue: embed what is new, take over what is known, swap it in.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
+
+use goodtwin_core::atomic::{self, StagedDir};
+use goodtwin_core::dataset::to_json_lines;
+use goodtwin_core::{ContentId, Dataset, Error as CoreError, Row};
+use goodtwin_imaging::Picture;
+use rayon::prelude::*;
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+
+use crate::manifest::{
+    CatalogManifest, EMBEDDINGS, FORMAT, FileEntry, ITEMS, MANIFEST, Parents, RunPath, TENSOR, Thumbnails,
+    thumbnail_path,
+};
+use crate::reader::{Reusable, item_key};
+use crate::{Encoder, Error, Result};
+
+/// Large enough for a card on a sharp screen, small enough for a page of them: some 30 KB each.
+const THUMBNAILS: Thumbnails = Thumbnails { longest: 480, quality: 82 };
+/// Pictures that are decoded at once and then embedded at once. Two such batches are in memory.
+const BATCH: usize = 32;
+
+/// What [`build`] made.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// What was written.
+    pub manifest: CatalogManifest,
+    /// Its folder, `OUT/<id>`.
+    pub path: PathBuf,
+    /// Vectors taken over from the catalogue that was current before.
+    pub reused: usize,
+    /// Pictures that the network had to look at. A picture of two items is embedded once.
+    pub embedded: usize,
+}
+
+/// How far [`build`] is: pictures embedded, of those that had to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Embedded so far.
+    pub done: usize,
+    /// To be embedded altogether.
+    pub total: usize,
+}
+
+/// Embed every picture of a data set and put the catalogue at `out/<first digits of its id>`, with `out/current` pointing to
+/// it. Vectors and thumbnails of pictures that the current catalogue has by the same model and preprocessing are taken
+/// over. Until the last step nothing changes for readers; on any error nothing changes at all.
+///
+/// # Errors
+/// [`Error::Picture`] naming the first picture that cannot be read (exit 65); a disk failure (74).
+pub fn build(
+    encoder: &Encoder,
+    run: &Path,
+    dataset: &Dataset,
+    out: &Path,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Built> {
+    let current = out.join("current");
+    let known = Reusable::open(&current, encoder);
+    let mut rows: Vec<Row> = dataset.rows.clone();
+    rows.sort_by(|a, b| (item_key(a), place(a), &a.file_name).cmp(&(item_key(b), place(b), &b.file_name)));
+
+    let mut seen = HashSet::new();
+    let (old, new): (Vec<&Row>, Vec<&Row>) =
+        rows.iter().filter(|row| seen.insert(&row.sha256)).partition(|row| known.vector(&row.sha256).is_some());
+
+    // The folder's name is the id, which is known only at the end.
+    let staged = StagedDir::new(&out.join("catalogue"))?;
+    let fresh = embed_all(encoder, dataset, &new, staged.path(), progress)?;
+    old.par_iter().try_for_each(|row| take_over_thumbnail(dataset, row, &known, staged.path()))?;
+
+    let vector = |row: &Row| fresh.get(&row.sha256).map(Vec::as_slice).or_else(|| known.vector(&row.sha256));
+    let matrix: Vec<&[f32]> =
+        rows.iter().map(|row| vector(row).expect("each picture is either known or was embedded")).collect();
+    let parents =
+        Parents { model: encoder.model.clone(), preprocess: encoder.preprocess.clone(), dataset: dataset.id().clone() };
+    let manifest = write_files(staged.path(), &rows, &matrix, parents, RunPath::new(run), encoder.dim)?;
+
+    let path = out.join(manifest.id.short());
+    staged.publish_as(&path)?;
+    atomic::swap_link(&current, Path::new(manifest.id.short()))?;
+    Ok(Built { manifest, path, reused: old.len(), embedded: new.len() })
+}
+
+/// Which of its item's pictures a row is; the main one is first.
+fn place(row: &Row) -> usize {
+    let images = row.item.iter().flat_map(|item| &item.images);
+    images.map(|i| &i.sha256).position(|sha256| *sha256 == row.sha256).unwrap_or(usize::MAX)
+}
+
+/// Decode and embed, one batch being decoded while the one before is embedded.
+fn embed_all(
+    encoder: &Encoder,
+    dataset: &Dataset,
+    rows: &[&Row],
+    folder: &Path,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<HashMap<ContentId, Vec<f32>>> {
+    let mut vectors = HashMap::with_capacity(rows.len());
+    std::thread::scope(|scope| {
+        let (send, receive) = sync_channel(1);
+        scope.spawn(move || {
+            for batch in rows.chunks(BATCH) {
+                let decoded: Vec<Result<Picture>> = batch.par_iter().map(|row| decode(dataset, row, folder)).collect();
+                // Results are gathered before the first error is picked, so that it is always the same one.
+                let pictures = decoded.into_iter().collect::<Result<Vec<_>>>();
+                let failed = pictures.is_err();
+                if send.send((batch, pictures)).is_err() || failed {
+                    return;
+                }
+            }
+        });
+        for (batch, pictures) in receive {
+            let features = encoder.embed(&pictures?)?;
+            vectors.extend(batch.iter().map(|row| row.sha256.clone()).zip(features.into_iter().map(|f| f.embedding)));
+            progress(Progress { done: vectors.len(), total: rows.len() });
+        }
+        Ok(vectors)
+    })
+}
+
+/// A row's picture; its thumbnail is written on the way.
+fn decode(dataset: &Dataset, row: &Row, folder: &Path) -> Result<Picture> {
+    let bytes = dataset.read(row)?;
+    let picture = Picture::decode(&bytes).map_err(|refusal| Error::Picture { path: dataset.path(row), refusal })?;
+    write_thumbnail(&picture, &row.sha256, folder)?;
+    Ok(picture)
+}
+
+fn write_thumbnail(picture: &Picture, sha256: &ContentId, folder: &Path) -> Result<()> {
+    let path = thumbnail_target(sha256, folder)?;
+    let jpeg = picture.thumbnail(THUMBNAILS.longest).to_jpeg(THUMBNAILS.quality);
+    std::fs::write(&path, &jpeg).map_err(|e| CoreError::disk(&path, format!("write {} bytes", jpeg.len()), e))?;
+    Ok(())
+}
+
+fn thumbnail_target(sha256: &ContentId, folder: &Path) -> Result<PathBuf> {
+    let path = folder.join(thumbnail_path(sha256));
+    atomic::create_dir(path.parent().expect("a thumbnail's path has three parts"))?;
+    Ok(path)
+}
+
+/// Thumbnails never change once written, so that two catalogues may share one file.
+fn take_over_thumbnail(dataset: &Dataset, row: &Row, known: &Reusable, folder: &Path) -> Result<()> {
+    let target = thumbnail_target(&row.sha256, folder)?;
+    if let Some(source) = known.thumbnail(&row.sha256, THUMBNAILS)
+        && (std::fs::hard_link(&source, &target).is_ok() || std::fs::copy(&source, &target).is_ok())
+    {
+        return Ok(());
+    }
+    decode(dataset, row, folder).map(drop)
+}
+
+fn write_files(
+    folder: &Path,
+    rows: &[Row],
+    matrix: &[&[f32]],
+    parents: Parents,
+    run: RunPath,
+    dim: usize,
+) -> Result<CatalogManifest> {
+    let bytes: Vec<u8> = matrix.iter().flat_map(|v| v.iter().flat_map(|x| x.to_le_bytes())).collect();
+    let tensor = TensorView::new(Dtype::F32, vec![matrix.len(), dim], &bytes).expect("every vector has `dim` values");
+    let embeddings = safetensors::serialize([(TENSOR, tensor)], None).expect("one tensor with a name serialises");
+    let mut files = BTreeMap::new();
+    for (name, bytes) in [(EMBEDDINGS, embeddings), (ITEMS, to_json_lines(rows))] {
+        atomic::write(&folder.join(name), &bytes)?;
+        files.insert(name.to_string(), FileEntry { bytes: bytes.len() as u64, sha256: ContentId::of(&bytes) });
+    }
+    let mut manifest = CatalogManifest {
+        format: FORMAT,
+        id: ContentId::of(b""),
+        parents,
+        run,
+        dim,
+        count: rows.len(),
+        items: rows.chunk_by(|a, b| item_key(a) == item_key(b)).count(),
+        thumbnails: THUMBNAILS,
+        files,
+    };
+    manifest.id = manifest.work_out_id();
+    let json = serde_json::to_vec_pretty(&manifest).expect("our own types have string keys and serialise");
+    atomic::write(&folder.join(MANIFEST), &json)?;
+    Ok(manifest)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,172 @@
+use std::fs;
+use std::sync::atomic::Ordering;
+
+use super::*;
+use crate::testing::{Offer, colour_encoder, dataset};
+use crate::{Catalog, CatalogReader};
+
+const RED: [u8; 3] = [250, 10, 10];
+const GREEN: [u8; 3] = [10, 250, 10];
+const BLUE: [u8; 3] = [10, 10, 250];
+
+fn make(encoder: &Encoder, dataset: &Dataset, out: &Path) -> Built {
+    build(encoder, Path::new("runs/seed"), dataset, out, &mut |_| {}).unwrap()
+}
+
+/// `out/current` of a catalogue of two items with three pictures, and the folder that holds it all.
+fn made() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(&dir.path().join("data"), &[Offer::new("b", &[RED, GREEN]), Offer::new("a", &[BLUE])]);
+    let out = dir.path().join("catalogs");
+    make(&colour_encoder("m").0, &data, &out);
+    let current = out.join("current");
+    (dir, current)
+}
+
+fn refusal(current: &Path) -> String {
+    let error = CatalogReader::open(current).unwrap_err();
+    assert_eq!(error.exit_code(), 65, "{error}");
+    error.to_string()
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn what_is_built_is_read() {
+    let (dir, current) = made();
+    let catalog = CatalogReader::open(&current).unwrap();
+    assert_eq!((catalog.manifest.count, catalog.manifest.items, catalog.manifest.dim), (3, 2, 4));
+    assert_eq!(catalog.manifest.run.given, Path::new("runs/seed"));
+    let ids: Vec<_> = catalog.rows.iter().map(|row| row.item.as_ref().unwrap().id.to_string()).collect();
+    assert_eq!(ids, ["shop/a", "shop/b", "shop/b"]);
+    let main = &catalog.rows[1];
+    assert_eq!(main.sha256, main.item.as_ref().unwrap().images[0].sha256, "the main picture comes first");
+    assert!(catalog.vector(0)[2] > 0.9 && catalog.vector(1)[0] > 0.9 && catalog.vector(2)[1] > 0.9);
+    for row in &catalog.rows {
+        Picture::decode(&fs::read(catalog.thumbnail(&row.sha256)).unwrap()).unwrap();
+    }
+    assert_eq!(names(&dir.path().join("catalogs")), [catalog.id().short(), "current"]);
+}
+
+#[test]
+fn building_twice_gives_the_same_id_and_embeds_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(&dir.path().join("data"), &[Offer::new("a", &[RED, GREEN]), Offer::new("b", &[RED])]);
+    let out = dir.path().join("catalogs");
+    let (encoder, seen) = colour_encoder("m");
+    let first = make(&encoder, &data, &out);
+    assert_eq!((first.embedded, first.reused), (2, 0), "one picture of two items is embedded once");
+    let second = make(&encoder, &data, &out);
+    assert_eq!((second.embedded, second.reused), (0, 2));
+    assert_eq!(first.manifest, second.manifest);
+    assert_eq!(seen.load(Ordering::SeqCst), 2);
+    CatalogReader::open(&out.join("current")).unwrap();
+}
+
+#[test]
+fn only_what_changed_is_embedded_and_another_model_embeds_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("catalogs");
+    let (encoder, _) = colour_encoder("m");
+    let old = dataset(&dir.path().join("old"), &[Offer::new("a", &[RED]), Offer::new("b", &[GREEN])]);
+    let before = make(&encoder, &old, &out);
+    let new = dataset(&dir.path().join("new"), &[Offer::new("a", &[RED]), Offer::new("c", &[BLUE])]);
+    let after = make(&encoder, &new, &out);
+    assert_eq!((after.embedded, after.reused), (1, 1));
+    assert!(before.path.exists(), "the catalogue before is still there, for a way back");
+    let other = make(&colour_encoder("another").0, &new, &out);
+    assert_eq!((other.embedded, other.reused), (2, 0));
+}
+
+#[test]
+fn a_damaged_current_catalogue_is_built_anew() {
+    let (dir, current) = made();
+    fs::write(current.join(ITEMS), "{").unwrap();
+    let data = dataset(&dir.path().join("data"), &[Offer::new("a", &[BLUE])]);
+    let built = make(&colour_encoder("m").0, &data, &dir.path().join("catalogs"));
+    assert_eq!((built.embedded, built.reused), (1, 0));
+    CatalogReader::open(&current).unwrap();
+}
+
+#[test]
+fn a_picture_that_cannot_be_read_is_named_and_nothing_changes() {
+    let (dir, current) = made();
+    let before = fs::read_link(&current).unwrap();
+    let mut data = dataset(&dir.path().join("broken"), &[Offer::new("a", &[RED])]);
+    let page = b"<!doctype html><p>not a bag";
+    fs::write(data.path(&data.rows[0]), page).unwrap();
+    data.rows[0].sha256 = ContentId::of(page);
+    let out = dir.path().join("catalogs");
+    let error = build(&colour_encoder("new").0, Path::new("run"), &data, &out, &mut |_| {}).unwrap_err();
+    assert_eq!(error.exit_code(), 65);
+    assert!(error.to_string().contains(&data.rows[0].file_name) && error.to_string().contains("HTML"), "{error}");
+    assert_eq!(fs::read_link(&current).unwrap(), before);
+    assert_eq!(names(&out).len(), 2, "no staging is left: {:?}", names(&out));
+}
+
+#[test]
+fn vectors_that_were_cut_off_are_refused_with_both_sizes() {
+    let (_dir, current) = made();
+    let path = current.join(EMBEDDINGS);
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    let says = refusal(&current);
+    let expected = format!("expected {} bytes, received {} bytes", whole.len(), whole.len() / 2);
+    assert!(says.contains(EMBEDDINGS) && says.contains(&expected), "{says}");
+}
+
+#[test]
+fn what_is_not_what_the_manifest_says_is_refused_by_name() {
+    let change = |name: &str, from: &str, to: &str| {
+        let (dir, current) = made();
+        let path = current.join(name);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{text}");
+        fs::write(&path, text.replacen(from, to, 1)).unwrap();
+        let says = refusal(&current);
+        drop(dir);
+        says
+    };
+    assert!(change(ITEMS, "The a", "The z").contains("items.jsonl: the SHA-256 does not match"));
+    assert!(
+        change(MANIFEST, "\"format\": 1", "\"format\": 9").contains("format does not match: expected 1, received 9")
+    );
+    assert!(change(MANIFEST, "\"count\": 3", "\"count\": 4").contains("id does not match"));
+    assert!(change(MANIFEST, "{", "[").contains("not a catalogue's manifest"));
+    let (_dir, current) = made();
+    fs::remove_dir_all(current.join("thumbnails")).unwrap();
+    assert!(refusal(&current).contains("no such thumbnail"));
+    assert!(refusal(Path::new("/nowhere")).contains("/nowhere: no such catalogue"));
+}
+
+#[test]
+fn vectors_that_are_no_unit_vectors_are_refused() {
+    for (value, says) in [(f32::NAN, "vector 0 holds NaN"), (7.0, "has an L2 norm of")] {
+        let (_dir, current) = made();
+        let rows = CatalogReader::open(&current).unwrap().rows;
+        let parents = CatalogReader::open(&current).unwrap().manifest.parents;
+        let vectors: Vec<&[f32]> = vec![&[value, 0.0, 0.0, 0.0], &[1.0, 0.0, 0.0, 0.0], &[1.0, 0.0, 0.0, 0.0]];
+        write_files(&current, &rows, &vectors, parents, RunPath::new(Path::new("run")), 4).unwrap();
+        let refused = refusal(&current);
+        assert!(refused.contains(EMBEDDINGS) && refused.contains(says), "{refused}");
+    }
+}
+
+#[test]
+fn another_model_or_preprocessing_is_refused_by_name() {
+    let (_dir, current) = made();
+    let catalog: Catalog = CatalogReader::open(&current).unwrap();
+    let (encoder, _) = colour_encoder("m");
+    catalog.check_model(&encoder).unwrap();
+    let (other, _) = colour_encoder("other");
+    let says = catalog.check_model(&other).unwrap_err();
+    assert_eq!(says.exit_code(), 65);
+    let expected = format!("the model that made the catalogue does not match: expected {}", other.model);
+    assert!(says.to_string().contains(&expected), "{says}");
+    let scaled = Encoder { preprocess: ContentId::of("scaled"), ..encoder };
+    assert!(catalog.check_model(&scaled).unwrap_err().to_string().contains("the preprocessing that made"));
+}

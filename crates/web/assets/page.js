@@ -1,0 +1,52 @@
+// Makes the upload form nicer: drop or paste a photo, see it before it is sent. Everything works without this file.
+"use strict";
+document.documentElement.classList.add("script");
+
+const form = document.querySelector("form.upload");
+if (form) {
+  const input = form.querySelector("#photo");
+  const drop = form.querySelector("#drop");
+  const preview = form.querySelector("#preview");
+  const status = form.querySelector("#status");
+  const button = form.querySelector("#find");
+  const cap = Number(form.dataset.maxMib) * 1024 * 1024;
+
+  const show = () => {
+    if (preview.src) URL.revokeObjectURL(preview.src);
+    const file = input.files[0];
+    const fits = !file || file.size <= cap;
+    input.setCustomValidity(fits ? "" : `That photo is larger than ${form.dataset.maxMib} MB.`);
+    status.textContent = input.validationMessage && file ? input.validationMessage : "";
+    preview.hidden = !file || !fits;
+    drop.classList.toggle("filled", !preview.hidden);
+    if (!preview.hidden) {
+      preview.src = URL.createObjectURL(file);
+      preview.alt = `Preview of ${file.name}`;
+    }
+  };
+  const take = (files) => {
+    if (!files.length) return;
+    input.files = files;
+    show();
+    button.focus();
+  };
+
+  input.addEventListener("change", show);
+  preview.addEventListener("error", () => { preview.hidden = true; drop.classList.remove("filled"); });
+  // A photo that misses the box would replace the page in most browsers.
+  for (const type of ["dragover", "drop"]) window.addEventListener(type, (event) => event.preventDefault());
+  for (const type of ["dragenter", "dragover"]) drop.addEventListener(type, () => drop.classList.add("over"));
+  for (const type of ["dragleave", "drop"]) drop.addEventListener(type, () => drop.classList.remove("over"));
+  drop.addEventListener("drop", (event) => take(event.dataTransfer.files));
+  window.addEventListener("paste", (event) => take(event.clipboardData.files));
+  form.addEventListener("submit", () => {
+    status.textContent = "Looking for twins…";
+    form.classList.add("busy");
+  });
+  // Back from the results, the form is as it was left, but not busy.
+  window.addEventListener("pageshow", () => {
+    form.classList.remove("busy");
+    status.textContent = "";
+    show();
+  });
+}

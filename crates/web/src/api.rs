@@ -1,0 +1,50 @@
+//! The JSON API: `POST /api/twins` and `GET /healthz`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::multipart::MultipartRejection;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Multipart, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use goodtwin_inference::Answer;
+use serde_json::json;
+
+use crate::filters::FilterForm;
+use crate::{App, Problem, upload};
+
+/// `POST /api/twins`: a multipart form with the field `photo`; the page's filters as parameters of the address, and `k`.
+pub async fn twins(
+    State(app): State<Arc<App>>,
+    form: Result<Query<FilterForm>, QueryRejection>,
+    body: Result<Multipart, MultipartRejection>,
+) -> Response {
+    match answer(&app, form, body).await {
+        Ok(answer) => Json(answer).into_response(),
+        Err(problem) => problem.into_json(),
+    }
+}
+
+async fn answer(
+    app: &App,
+    form: Result<Query<FilterForm>, QueryRejection>,
+    body: Result<Multipart, MultipartRejection>,
+) -> Result<Answer, Problem> {
+    let bad = |what: String| Problem::new(StatusCode::BAD_REQUEST, "These filters cannot be read", what);
+    let Query(form) = form.map_err(|rejection| bad(rejection.body_text()))?;
+    let asked = form.read(&app.catalog, app.config.page_size);
+    if !asked.wrong.is_empty() {
+        return Err(bad(asked.wrong.join("; ")));
+    }
+    let query = app.bench.take(upload::photo(body, app.config.upload_mib)).await?;
+    let (catalog, exchange) = (&app.catalog, &app.config.exchange);
+    let twins = catalog.search(&query.embedding, &asked.filters, asked.show, exchange).map_err(Problem::internal)?;
+    Ok(Answer::new(catalog, query.sha256, query.looks_like, &asked.filters, asked.currency, exchange, &twins))
+}
+
+/// `GET /healthz`: which catalogue answers.
+pub async fn health(State(app): State<Arc<App>>) -> Json<serde_json::Value> {
+    let manifest = &app.catalog.manifest;
+    Json(json!({"status": "ok", "catalog": manifest.id, "model": manifest.parents.model, "items": manifest.items}))
+}

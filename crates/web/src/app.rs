@@ -1,0 +1,133 @@
+//! All that a request can reach, and the routes to it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use goodtwin_inference::{Catalog, Encoder};
+use rand::TryRng;
+use rand::rngs::SysRng;
+
+use crate::bench::Bench;
+use crate::queries::{QueryId, QueryStore};
+use crate::upload::DRAINED;
+use crate::{Problem, Result, ServeConfig, api, assets, headers, pages};
+
+/// From the end of a request's header to the answer: the upload, the wait in the queue, and the network.
+const REQUEST: Duration = Duration::from_secs(30);
+
+/// What comes from outside: the time, and randomness.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Now.
+    pub now: Arc<dyn Fn() -> Instant + Send + Sync>,
+    /// 128 bits that nobody can guess, if the system has any.
+    pub random: Arc<dyn Fn() -> Option<u128> + Send + Sync>,
+}
+
+impl Surroundings {
+    /// The system's clock and randomness.
+    pub fn system() -> Self {
+        let random = || {
+            let mut bits = [0; 16];
+            SysRng.try_fill_bytes(&mut bits).ok().map(|()| u128::from_le_bytes(bits))
+        };
+        Surroundings { now: Arc::new(Instant::now), random: Arc::new(random) }
+    }
+}
+
+/// One catalogue, served.
+pub struct App {
+    pub(crate) catalog: Catalog,
+    pub(crate) config: ServeConfig,
+    pub(crate) bench: Bench,
+    pub(crate) queries: QueryStore,
+    surroundings: Surroundings,
+}
+
+impl App {
+    /// Serve a catalogue with the network that made it.
+    ///
+    /// # Errors
+    /// Exit 65 when another network, or another preprocessing, made the catalogue; what a first embedding says.
+    pub fn new(catalog: Catalog, encoder: Encoder, config: ServeConfig, surroundings: Surroundings) -> Result<Self> {
+        catalog.check_model(&encoder)?;
+        let app = App { catalog, config, bench: Bench::new(encoder), queries: QueryStore::default(), surroundings };
+        app.warm_up()?;
+        Ok(app)
+    }
+
+    /// Embed one thumbnail, so that a GPU chooses its kernels now, and not while the first shopper waits.
+    fn warm_up(&self) -> Result<()> {
+        if let Some(row) = self.catalog.rows.first() {
+            let (_, picture) = goodtwin_inference::photo::read(&self.catalog.thumbnail(&row.sha256))?;
+            self.bench.encoder.embed(&[picture])?;
+        }
+        Ok(())
+    }
+
+    /// The routes.
+    pub fn router(self) -> Router {
+        routes(Arc::new(self))
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        (self.surroundings.now)()
+    }
+
+    pub(crate) fn fresh_id(&self) -> std::result::Result<QueryId, Problem> {
+        (self.surroundings.random)().map(QueryId).ok_or_else(|| Problem::internal("the system has no randomness"))
+    }
+}
+
+fn routes(app: Arc<App>) -> Router {
+    let body_cap = app.config.upload_mib.saturating_mul(DRAINED << 20);
+    Router::new()
+        .route("/", get(pages::home))
+        .route("/about", get(pages::about))
+        .route("/twins", post(pages::upload))
+        .route("/twins/{id}", get(pages::twins_of_photo))
+        .route("/twins/{id}/photo.jpg", get(pages::preview))
+        .route("/like/{picture}", get(pages::twins_of_picture))
+        .route("/pictures/{name}", get(pages::picture))
+        .route("/assets/{version}/{name}", get(assets::asset))
+        .route("/api/twins", post(api::twins))
+        .route("/healthz", get(api::health))
+        .fallback(async |request: Request| problem_for(request.uri().path(), Problem::not_found()))
+        .method_not_allowed_fallback(async |request: Request| {
+            let text = format!("{} is not possible at this address.", request.method());
+            let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "That does not work here", text);
+            problem_for(request.uri().path(), problem)
+        })
+        .layer(DefaultBodyLimit::max(body_cap))
+        .layer(from_fn(in_time))
+        .layer(from_fn(headers::strict))
+        .with_state(app)
+}
+
+fn problem_for(path: &str, problem: Problem) -> Response {
+    if path.starts_with("/api/") { problem.into_json() } else { problem.into_response() }
+}
+
+async fn in_time(request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    let (method, started) = (request.method().clone(), Instant::now());
+    let response = match tokio::time::timeout(REQUEST, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            let text = "The photo did not arrive, or was not done with, in half a minute. Please try again.";
+            problem_for(&path, Problem::new(StatusCode::REQUEST_TIMEOUT, "That took too long", text))
+        }
+    };
+    let status = response.status().as_u16();
+    tracing::info!(%method, path, status, ms = started.elapsed().as_millis() as u64, "answered");
+    response
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,285 @@
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response, StatusCode, header};
+use http_body_util::BodyExt;
+use serde_json::Value;
+use tower::ServiceExt;
+
+use super::*;
+use crate::testing::{HOSTILE, ITEMS, catalog, encoder, painted, router};
+
+struct Got {
+    status: StatusCode,
+    headers: axum::http::HeaderMap,
+    body: String,
+}
+
+impl Got {
+    fn location(&self) -> &str {
+        self.headers[header::LOCATION].to_str().unwrap()
+    }
+
+    fn count(&self, what: &str) -> usize {
+        self.body.matches(what).count()
+    }
+
+    #[track_caller]
+    fn says(&self, what: &str) {
+        assert!(self.body.contains(what), "no {what:?} in {} {}", self.status, self.body);
+    }
+}
+
+async fn send(router: &Router, request: Request<Body>) -> Got {
+    let response: Response<Body> = router.clone().oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    Got { status: parts.status, headers: parts.headers, body: String::from_utf8_lossy(&body).into_owned() }
+}
+
+async fn get(router: &Router, path: &str) -> Got {
+    send(router, Request::get(path).body(Body::empty()).unwrap()).await
+}
+
+fn form(path: &str, field: &str, photo: &[u8]) -> Request<Body> {
+    let head = format!(
+        "--x\r\ncontent-disposition: form-data; name=\"{field}\"; filename=\"<b>.jpg\"\r\ncontent-type: image/jpeg\r\n\r\n"
+    );
+    let body = [head.as_bytes(), photo, b"\r\n--x--\r\n"].concat();
+    let request = Request::post(path).header(header::CONTENT_TYPE, "multipart/form-data; boundary=x");
+    request.body(Body::from(body)).unwrap()
+}
+
+async fn post(router: &Router, path: &str, photo: &[u8]) -> Got {
+    send(router, form(path, "photo", photo)).await
+}
+
+/// Upload painted picture `n`; the path of its results.
+async fn asked(router: &Router, n: u8) -> String {
+    let got = post(router, "/twins", &painted(n).to_png()).await;
+    assert_eq!(got.status, StatusCode::SEE_OTHER, "{}", got.body);
+    got.location().to_string()
+}
+
+#[tokio::test]
+async fn a_photo_leads_to_its_twins_best_first_and_filters_keep_it() {
+    let (_dir, router) = router();
+    let path = asked(&router, 7).await;
+    let page = get(&router, &path).await;
+    assert_eq!((page.status, page.count("<li class=\"twin\"")), (StatusCode::OK, 12));
+    let first = page.body.split("<li class=\"twin\"").nth(1).unwrap();
+    for part in [
+        "Bag 7",
+        "100% alike",
+        "Maker &#38; Co",
+        "£90",
+        "data-amount=\"103.45\"",
+        "about €103.45",
+        "Good On You: <strong>Good</strong>",
+        "12 March 2025",
+        "https://ratings.example/maker",
+        "https://shop.example/7?a=1&#38;b=2",
+        "alt=\"Bag 7 by Maker &#38; Co, olive\"",
+    ] {
+        assert!(first.contains(part), "no {part:?} in {first}");
+    }
+    page.says("This looks like a tote");
+    let cheap = get(&router, &format!("{path}?max_price=45&currency=GBP&hide_sold_out=on")).await;
+    // Items 0 to 2 cost up to 40 GBP; 1 has no price and 2 is sold out.
+    assert_eq!(cheap.count("<li class=\"twin\""), 1);
+    cheap.says("value=\"45\"");
+    cheap.says("<option value=\"GBP\" selected>");
+    let preview = get(&router, &format!("{path}/photo.jpg")).await;
+    assert_eq!(preview.headers[header::CACHE_CONTROL], "private, no-store");
+    assert_eq!(preview.headers[header::CONTENT_TYPE], "image/jpeg");
+}
+
+#[tokio::test]
+async fn an_empty_page_says_what_the_filter_hides() {
+    let (_dir, router) = router();
+    let path = asked(&router, 7).await;
+    let none = get(&router, &format!("{path}?max_price=1&type=tote")).await;
+    none.says("No twins under this price; <a href=\"");
+    none.says(&format!("{path}?type=tote\">12 without the filter</a>"));
+    let none =
+        get(&router, &format!("{path}?condition=second-hand&min_rating=great&type=shoulder_bag&max_price=99")).await;
+    none.says("No twins");
+}
+
+#[tokio::test]
+async fn more_twins_are_one_link_away() {
+    let (_dir, router) = router();
+    let path = asked(&router, 7).await;
+    get(&router, &format!("{path}?type=tote")).await.says(&format!("{path}?type=tote&#38;show=24#twin-13"));
+    let all = get(&router, &format!("{path}?show=48")).await;
+    assert_eq!(all.count("<li class=\"twin\""), ITEMS);
+    assert_eq!(all.count("id=\"more\""), 0);
+}
+
+#[tokio::test]
+async fn a_picture_of_the_catalogue_has_twins_but_not_itself() {
+    let (_dir, router) = router();
+    let home = get(&router, "/").await;
+    let path = home.body.split("href=\"/like/").nth(1).unwrap().split('"').next().unwrap();
+    let page = get(&router, &format!("/like/{path}?show=100")).await;
+    assert_eq!((page.status, page.count("<li class=\"twin\"")), (StatusCode::OK, ITEMS - 1));
+    let like = format!("/like/{}", goodtwin_core::ContentId::of("another picture"));
+    assert_eq!(get(&router, &like).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn text_of_strangers_stays_text() {
+    let (_dir, router) = router();
+    let path = asked(&router, 0).await;
+    let page = get(&router, &path).await;
+    assert_eq!(page.count(HOSTILE), 0);
+    page.says("&#60;script&#62;alert(&#39;bag&#39;)&#60;/script&#62;");
+    assert_eq!(page.count("javascript:"), 0);
+    let wrong = get(&router, &format!("{path}?max_price=%3Cscript%3E&min_rating=%22superb")).await;
+    assert_eq!((wrong.status, wrong.count("<script>"), wrong.count("\"superb")), (StatusCode::BAD_REQUEST, 0, 0));
+    wrong.says("`&#60;script&#62;` is not a price: expected a number such as 150");
+    assert_eq!(wrong.count("<li class=\"twin\""), 0);
+}
+
+#[tokio::test]
+async fn bad_uploads_are_told_in_plain_words() {
+    let (_dir, router) = router();
+    let jpeg = painted(3).to_jpeg(80);
+    let big = vec![0; (1 << 20) + 1];
+    let thin = goodtwin_imaging::Picture::new(4, 4, vec![0; 48]).to_png();
+    for (photo, status, says) in [
+        (&b""[..], 400, "No photo yet"),
+        (b"<!doctype html><h1>Not a bag", 415, "That is not a photo"),
+        (&jpeg[..jpeg.len() / 2], 422, "That photo is cut off"),
+        (&thin, 422, "That photo is too small"),
+        (&big, 413, "Photos may have up to 1 MB"),
+    ] {
+        for path in ["/twins", "/api/twins"] {
+            let got = post(&router, path, photo).await;
+            assert_eq!(got.status, status, "{}", got.body);
+            got.says(says);
+            let kind = got.headers[header::CONTENT_TYPE].to_str().unwrap();
+            assert_eq!(kind.starts_with("application/json"), path.starts_with("/api"), "{kind}");
+        }
+    }
+    let huge = vec![0; (DRAINED << 20) + 1];
+    assert_eq!(post(&router, "/twins", &huge).await.status, StatusCode::PAYLOAD_TOO_LARGE);
+    let other = send(&router, form("/twins", "avatar", &jpeg)).await;
+    assert_eq!(other.status, StatusCode::BAD_REQUEST);
+    let json = Request::post("/twins").header(header::CONTENT_TYPE, "application/json").body(Body::from("{}")).unwrap();
+    assert_eq!(send(&router, json).await.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    let cut = Request::post("/twins").header(header::CONTENT_TYPE, "multipart/form-data; boundary=x");
+    let cut = cut.body(Body::from("--x\r\ncontent-disposition: form-data; name=\"photo\"\r\n\r\nhalf")).unwrap();
+    let cut = send(&router, cut).await;
+    assert_eq!(cut.status, StatusCode::BAD_REQUEST);
+    cut.says("did not arrive whole");
+}
+
+#[tokio::test]
+async fn the_api_answers_with_ids_and_numbers() {
+    let (_dir, router) = router();
+    let photo = painted(7).to_png();
+    let got = post(&router, "/api/twins?max_price=120&currency=EUR&k=3", &photo).await;
+    assert_eq!(got.status, StatusCode::OK, "{}", got.body);
+    let answer: Value = serde_json::from_str(&got.body).unwrap();
+    assert_eq!(answer["format"], 1);
+    assert_eq!(answer["photo"]["sha256"], goodtwin_core::ContentId::of(&photo).as_str());
+    assert_eq!(answer["twins"].as_array().unwrap().len(), 3);
+    assert_eq!(answer["twins"][0]["id"], "shop/7");
+    assert_eq!(answer["twins"][0]["price"]["amount"], "90");
+    assert_eq!(answer["twins"][0]["converted"]["amount"], "103.45");
+    assert_eq!(answer["looks_like"][0]["bag_type"], "tote");
+    let wrong = post(&router, "/api/twins?type=tot", &photo).await;
+    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+    wrong.says("did you mean `tote`?");
+    let health: Value = serde_json::from_str(&get(&router, "/healthz").await.body).unwrap();
+    assert_eq!((&health["status"], &health["items"]), (&"ok".into(), &ITEMS.into()));
+    assert_eq!(health["catalog"], answer["catalog"]["id"]);
+}
+
+#[tokio::test]
+async fn pictures_and_assets_may_be_kept_and_nothing_else_is_served() {
+    let (_dir, router) = router();
+    let home = get(&router, "/").await;
+    for prefix in ["src=\"/pictures/", "href=\"/assets/", "src=\"/assets/"] {
+        let path = home.body.split(prefix).nth(1).unwrap().split('"').next().unwrap();
+        let got = get(&router, &format!("{}{path}", prefix.split('"').nth(1).unwrap())).await;
+        assert_eq!(got.status, StatusCode::OK, "{prefix}{path}");
+        assert!(got.headers[header::CACHE_CONTROL].to_str().unwrap().contains("immutable"));
+    }
+    for path in ["/pictures/..%2F..%2Fcatalog.json", "/pictures/x.jpg", "/twins/0", "/nowhere", "/assets/0/style.css"] {
+        assert_eq!(get(&router, path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    assert_eq!(get(&router, "/twins").await.status, StatusCode::METHOD_NOT_ALLOWED);
+    let gone = get(&router, "/twins/00000000000000000000000000000000").await;
+    assert_eq!(gone.status, StatusCode::NOT_FOUND);
+    gone.says("This search is over");
+}
+
+#[tokio::test]
+async fn every_answer_is_strict_and_no_page_asks_other_hosts() {
+    let (_dir, router) = router();
+    let results = asked(&router, 3).await;
+    for path in ["/", "/about", results.as_str(), "/nowhere", "/healthz"] {
+        let got = get(&router, path).await;
+        let policy = got.headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+        assert_eq!(got.headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+        assert_eq!(got.headers[header::REFERRER_POLICY], "no-referrer");
+        for attribute in ["src=\"http", "srcset=", "@import", "style=\"", "onclick"] {
+            assert_eq!(got.count(attribute), 0, "{attribute} at {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_full_queue_says_when_to_come_back() {
+    let (_dir, catalog) = catalog();
+    let (enter, entered) = std::sync::mpsc::channel();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = std::sync::Mutex::new(released);
+    let slow = encoder();
+    let quick = slow.embed.clone();
+    let first = std::sync::atomic::AtomicBool::new(true);
+    let embed = move |pictures: &[goodtwin_imaging::Picture]| {
+        // The warm-up passes; photos wait until they are let go.
+        if !first.swap(false, std::sync::atomic::Ordering::SeqCst) {
+            enter.send(()).unwrap();
+            released.lock().unwrap().recv().unwrap();
+        }
+        quick(pictures)
+    };
+    let slow = Encoder { embed: Arc::new(embed), ..slow };
+    let app = Arc::new(App::new(catalog, slow, ServeConfig::default(), Surroundings::system()).unwrap());
+    let router = routes(app.clone());
+    let photo = painted(1).to_png();
+    let waiting: Vec<_> = (0..crate::bench::QUEUE)
+        .map(|_| {
+            let (router, photo) = (router.clone(), photo.clone());
+            tokio::spawn(async move { post(&router, "/twins", &photo).await.status })
+        })
+        .collect();
+    tokio::task::spawn_blocking(move || entered.recv().map(|()| entered)).await.unwrap().unwrap();
+    while !app.bench.is_full() {
+        tokio::task::yield_now().await;
+    }
+    let full = post(&router, "/api/twins", &photo).await;
+    assert_eq!(
+        (full.status, &full.headers[header::RETRY_AFTER]),
+        (StatusCode::SERVICE_UNAVAILABLE, &"5".parse().unwrap())
+    );
+    for _ in 0..crate::bench::QUEUE {
+        release.send(()).unwrap();
+    }
+    for photo in waiting {
+        assert_eq!(photo.await.unwrap(), StatusCode::SEE_OTHER);
+    }
+}
+
+#[test]
+fn another_model_is_not_served() {
+    let (_dir, catalog) = catalog();
+    let other = Encoder { model: goodtwin_core::ContentId::of("another"), ..encoder() };
+    let error = App::new(catalog, other, ServeConfig::default(), Surroundings::system()).err().unwrap();
+    assert_eq!(error.exit_code(), 65);
+    assert!(error.to_string().contains("the model that made the catalogue"), "{error}");
+}

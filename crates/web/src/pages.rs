@@ -1,0 +1,128 @@
+//! The pages.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::multipart::MultipartRejection;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Multipart, Path, Query as Parameters, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use goodtwin_core::{ContentId, Row};
+use goodtwin_inference::{Filters, Twin};
+
+use crate::filters::{Asked, FilterForm, SHOWN_AT_MOST};
+use crate::queries::Query;
+use crate::view::{self, About, Home, Results, Subject};
+use crate::{App, Problem, assets, upload};
+
+type Answer = Result<Response, Problem>;
+type Form = Result<Parameters<FilterForm>, QueryRejection>;
+
+/// `GET /`
+pub async fn home(State(app): State<Arc<App>>) -> Answer {
+    page(Home::new(&app))
+}
+
+/// `GET /about`
+pub async fn about(State(app): State<Arc<App>>) -> Answer {
+    page(About::new(&app))
+}
+
+/// `POST /twins`: look at a photo, and send the browser to its page.
+pub async fn upload(State(app): State<Arc<App>>, form: Result<Multipart, MultipartRejection>) -> Answer {
+    let query = app.bench.take(upload::photo(form, app.config.upload_mib)).await?;
+    let id = app.fresh_id()?;
+    app.queries.insert(id, query, app.now());
+    Ok(Redirect::to(&format!("/twins/{id}")).into_response())
+}
+
+/// `GET /twins/{id}`
+pub async fn twins_of_photo(State(app): State<Arc<App>>, Path(id): Path<String>, form: Form) -> Answer {
+    let query = kept(&app, &id)?;
+    let subject = Subject::photo(&id, &query);
+    results(&app, subject, &query.embedding, None, form)
+}
+
+/// `GET /like/{picture}`: twins of a picture of the catalogue.
+pub async fn twins_of_picture(State(app): State<Arc<App>>, Path(picture): Path<String>, form: Form) -> Answer {
+    let found = app.catalog.rows.iter().position(|row| row.sha256.as_str() == picture);
+    let at = found.ok_or_else(Problem::not_found)?;
+    let row = &app.catalog.rows[at];
+    results(&app, Subject::picture(row), app.catalog.vector(at), Some(row), form)
+}
+
+/// `GET /twins/{id}/photo.jpg`
+pub async fn preview(State(app): State<Arc<App>>, Path(id): Path<String>) -> Answer {
+    let query = kept(&app, &id)?;
+    Ok(jpeg(query.preview.clone(), "private, no-store"))
+}
+
+/// `GET /pictures/{sha256}.jpg`
+pub async fn picture(State(app): State<Arc<App>>, Path(name): Path<String>) -> Answer {
+    let sha256 = name.strip_suffix(".jpg").and_then(|id| ContentId::try_from(id.to_owned()).ok());
+    let path = app.catalog.thumbnail(&sha256.ok_or_else(Problem::not_found)?);
+    match tokio::fs::read(&path).await {
+        Ok(bytes) => Ok(jpeg(bytes.into(), assets::FOREVER)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err(Problem::not_found()),
+        Err(e) => Err(Problem::internal(format!("{}: {e}", path.display()))),
+    }
+}
+
+fn kept(app: &App, id: &str) -> Result<Arc<Query>, Problem> {
+    let query = id.parse().ok().and_then(|id| app.queries.get(id, app.now()));
+    query.ok_or_else(|| {
+        let text = "Photos are kept for an hour at most after you last looked, and never on disk. Choose yours again.";
+        Problem::new(StatusCode::NOT_FOUND, "This search is over", text)
+    })
+}
+
+/// Twins of an embedding, without the item that it is of.
+fn results(app: &App, subject: Subject, embedding: &[f32], of: Option<&Row>, form: Form) -> Answer {
+    let Parameters(form) = form.map_err(|rejection| {
+        let title = "These filters cannot be read";
+        Problem::new(StatusCode::BAD_REQUEST, title, rejection.body_text())
+    })?;
+    let asked = form.read(&app.catalog, app.config.page_size);
+    let find = |filters: &Filters, k: usize| -> Result<Vec<Twin<'_>>, Problem> {
+        // One more than is shown tells whether there are more, and one is the item itself.
+        let found = app.catalog.search(embedding, filters, k + 2, &app.config.exchange).map_err(Problem::internal)?;
+        let itself = of.map(|row| Twin { score: 1.0, row }.id());
+        Ok(found.into_iter().filter(|twin| itself != Some(twin.id())).take(k + 1).collect())
+    };
+    let mut twins = if asked.wrong.is_empty() { find(&asked.filters, asked.show)? } else { Vec::new() };
+    let more = twins.len() > asked.show && asked.show < SHOWN_AT_MOST;
+    twins.truncate(asked.show);
+    let without = match twins.is_empty() && asked.wrong.is_empty() {
+        true => Some(view::Without {
+            price: count(find, &Filters { max_price: None, ..asked.filters.clone() }, &asked)?,
+            filters: count(find, &Filters::default(), &asked)?,
+        }),
+        false => None,
+    };
+    let status = if asked.wrong.is_empty() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+    let page = page(Results::new(app, subject, &form, &asked, &twins, more, without))?;
+    Ok((status, page).into_response())
+}
+
+/// How many twins a page with these filters would show.
+fn count<'a>(
+    find: impl Fn(&Filters, usize) -> Result<Vec<Twin<'a>>, Problem>,
+    filters: &Filters,
+    asked: &Asked,
+) -> Result<usize, Problem> {
+    Ok(find(filters, asked.show)?.len().min(asked.show))
+}
+
+fn jpeg(bytes: bytes::Bytes, cache: &'static str) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("image/jpeg")),
+        (header::CACHE_CONTROL, cache.parse().expect("ASCII")),
+    ];
+    (headers, bytes).into_response()
+}
+
+fn page(page: impl Template) -> Answer {
+    let html = page.render().map_err(Problem::internal)?;
+    Ok(([(header::CACHE_CONTROL, "no-cache")], Html(html)).into_response())
+}

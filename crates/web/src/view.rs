@@ -1,0 +1,336 @@
+//! What the templates show: plain strings, worked out here; askama escapes every one of them.
+
+use std::collections::BTreeSet;
+
+use askama::Template;
+use goodtwin_core::{Availability, BagType, Condition, ContentId, Currency, Exchange, Label, Rating, Row};
+use goodtwin_inference::Twin;
+use rust_decimal::Decimal;
+
+use crate::App;
+use crate::filters::{Asked, FilterForm};
+use crate::queries::Query;
+use crate::words::{capital, day, grouped, money, web_address, with_article};
+
+/// `GET /`
+#[derive(Template)]
+#[template(path = "home.html")]
+pub struct Home {
+    upload_mib: usize,
+    items: String,
+    stores: usize,
+    samples: Vec<Picture>,
+}
+
+/// Pictures of the catalogue on the home page.
+const SAMPLES: usize = 12;
+
+impl Home {
+    /// The home page, with pictures from all over the catalogue.
+    pub fn new(app: &App) -> Self {
+        let items: Vec<&Row> = app.catalog.items().collect();
+        let stores: BTreeSet<_> = items.iter().filter_map(|row| row.item.as_ref()).map(|item| &item.store).collect();
+        let every = items.len().div_ceil(SAMPLES).max(1);
+        Home {
+            upload_mib: app.config.upload_mib,
+            items: grouped(Decimal::from(items.len()), 0),
+            stores: stores.len(),
+            samples: items.iter().step_by(every).map(|row| Picture::new(row)).collect(),
+        }
+    }
+}
+
+/// `GET /about`
+#[derive(Template)]
+#[template(path = "about.html")]
+pub struct About {
+    labels: Vec<Stars>,
+    rates_as_of: String,
+    rates_source: String,
+    catalog: String,
+    model: String,
+}
+
+impl About {
+    /// What the rating and the similarity mean, and what happens to photos.
+    pub fn new(app: &App) -> Self {
+        let manifest = &app.catalog.manifest;
+        About {
+            labels: Label::ALL.into_iter().rev().map(Stars::new).collect(),
+            rates_as_of: day(app.config.exchange.as_of),
+            rates_source: app.config.exchange.source.clone(),
+            catalog: manifest.id.short().into(),
+            model: manifest.parents.model.short().into(),
+        }
+    }
+}
+
+/// What twins are shown of.
+pub struct Subject {
+    /// The address of its page, without filters.
+    path: String,
+    /// The address of its picture.
+    picture: String,
+    /// What the picture shows, for those who do not see it.
+    alt: String,
+    /// A headline.
+    title: String,
+    /// What the network takes it for, when it is fairly sure.
+    looks_like: Option<BagType>,
+}
+
+/// From this probability on the page says what it takes a photo for.
+const FAIRLY_SURE: f32 = 0.6;
+
+impl Subject {
+    /// A shopper's photo.
+    pub fn photo(id: &str, query: &Query) -> Self {
+        let likely = query.looks_like.first().filter(|guess| guess.probability >= FAIRLY_SURE);
+        Subject {
+            path: format!("/twins/{id}"),
+            picture: format!("/twins/{id}/photo.jpg"),
+            alt: "Your photo".into(),
+            title: "Twins of your photo".into(),
+            looks_like: likely.map(|guess| guess.bag_type.clone()),
+        }
+    }
+
+    /// A picture of the catalogue.
+    pub fn picture(row: &Row) -> Self {
+        let title = Twin { score: 1.0, row }.title();
+        Subject {
+            path: format!("/like/{}", row.sha256),
+            picture: thumbnail(&row.sha256),
+            alt: title.clone(),
+            title: format!("Twins of {title}"),
+            looks_like: None,
+        }
+    }
+}
+
+/// `GET /twins/{id}` and `GET /like/{picture}`
+#[derive(Template)]
+#[template(path = "results.html")]
+pub struct Results {
+    subject: Subject,
+    looks_like: Option<(String, String)>,
+    form: FilterForm,
+    currencies: Vec<Choice>,
+    types: Vec<Choice>,
+    ratings: Vec<Choice>,
+    conditions: Vec<Choice>,
+    offers: bool,
+    wrong: Vec<String>,
+    twins: Vec<Card>,
+    more: Option<String>,
+    without: Option<Without>,
+    rates_as_of: String,
+}
+
+/// How many twins there would be without the price filter, and without any.
+pub struct Without {
+    /// Without the price filter.
+    pub price: usize,
+    /// Without any.
+    pub filters: usize,
+}
+
+/// An option of a form's list.
+struct Choice {
+    value: String,
+    text: String,
+    chosen: bool,
+}
+
+impl Results {
+    /// The page of twins.
+    pub fn new(
+        app: &App,
+        subject: Subject,
+        form: &FilterForm,
+        asked: &Asked,
+        twins: &[Twin<'_>],
+        more: bool,
+        without: Option<Without>,
+    ) -> Self {
+        let exchange = &app.config.exchange;
+        let choice = |value: &str, text: String, chosen: bool| Choice { value: value.into(), text, chosen };
+        let mut currencies: BTreeSet<Currency> = exchange.per_euro.keys().copied().collect();
+        currencies.extend([crate::filters::euro(), asked.currency]);
+        let filters = &asked.filters;
+        let looks_like = subject.looks_like.as_ref().filter(|_| filters.bag_type.is_none());
+        Results {
+            looks_like: looks_like.map(|t| (with_article(&t.title()), t.to_string())),
+            form: form.clone(),
+            currencies: currencies.iter().map(|c| choice(c.code(), c.to_string(), *c == asked.currency)).collect(),
+            types: (app.catalog.types().into_iter())
+                .map(|(t, n)| {
+                    choice(t.as_str(), format!("{} ({n})", capital(&t.title())), filters.bag_type.as_ref() == Some(t))
+                })
+                .collect(),
+            ratings: ([Label::Great, Label::Good, Label::ItsAStart].into_iter())
+                .map(|l| {
+                    let or_better = if l == Label::Great { "" } else { " or better" };
+                    choice(l.slug(), format!("{l}{or_better}"), filters.min_rating == Some(l))
+                })
+                .collect(),
+            conditions: [Condition::New, Condition::SecondHand]
+                .map(|c| choice(&c.to_string(), capital(&c.to_string()), filters.condition == Some(c)))
+                .into(),
+            offers: app.catalog.items().any(|row| row.item.is_some()),
+            wrong: asked.wrong.clone(),
+            twins: twins.iter().map(|twin| Card::new(twin, asked.currency, exchange)).collect(),
+            more: more.then(|| more_address(&subject.path, form, asked.show, app.config.page_size)),
+            without,
+            rates_as_of: day(exchange.as_of),
+            subject,
+        }
+    }
+
+    /// The same filters but for the price.
+    fn without_price(&self) -> String {
+        filtered(&self.subject.path, &FilterForm { max_price: String::new(), ..self.form.clone() })
+    }
+}
+
+/// One twin on the page.
+struct Card {
+    picture: Picture,
+    title: String,
+    href: Option<String>,
+    brand: Option<String>,
+    kind: String,
+    family: Option<String>,
+    price: Option<String>,
+    converted: Option<String>,
+    /// The amount in the currency of the form, for scripts and tests.
+    amount: Option<String>,
+    rating: Option<RatingView>,
+    offer: bool,
+    second_hand: bool,
+    sold_out: bool,
+    percent: u32,
+    score: String,
+}
+
+struct Picture {
+    src: String,
+    like: String,
+    alt: String,
+}
+
+struct RatingView {
+    stars: Stars,
+    as_of: String,
+    as_of_iso: String,
+    source: String,
+    href: Option<String>,
+}
+
+/// One of the five labels, with as many dots of five as it is worth.
+struct Stars {
+    words: &'static str,
+    slug: &'static str,
+    full: &'static str,
+    empty: &'static str,
+}
+
+impl Stars {
+    fn new(label: Label) -> Self {
+        let worth = 1 + Label::ALL.iter().position(|l| *l == label).expect("ALL has all labels");
+        const DOTS: &str = "●●●●●";
+        let (full, empty) = DOTS.split_at(worth * '●'.len_utf8());
+        Stars { words: label.words(), slug: label.slug(), full, empty }
+    }
+}
+
+impl Picture {
+    fn new(row: &Row) -> Self {
+        let twin = Twin { score: 1.0, row };
+        let colour = row.item.as_ref().and_then(|i| i.colour.as_deref()).or(row.colour.as_deref());
+        let by = twin.brand().map(|b| format!(" by {b}")).unwrap_or_default();
+        let colour = colour.map(|c| format!(", {c}")).unwrap_or_default();
+        Picture {
+            src: thumbnail(&row.sha256),
+            like: format!("/like/{}", row.sha256),
+            alt: format!("{}{by}{colour}", twin.title()),
+        }
+    }
+}
+
+impl Card {
+    fn new(twin: &Twin<'_>, currency: Currency, exchange: &Exchange) -> Self {
+        let item = twin.item();
+        let price = item.and_then(|i| i.price);
+        let converted = twin.converted(currency, exchange);
+        Card {
+            picture: Picture::new(twin.row),
+            title: capital(&twin.title()),
+            href: item.and_then(|i| web_address(&i.url)),
+            brand: twin.brand().map(Into::into),
+            kind: twin.row.bag_type.title(),
+            family: twin.row.family.clone().filter(|_| item.is_none()),
+            price: price.map(money),
+            converted: converted.map(money),
+            amount: converted.or(price.filter(|p| p.currency == currency)).map(|m| m.amount.to_string()),
+            rating: item.and_then(|i| i.rating.as_ref()).map(RatingView::new),
+            offer: item.is_some(),
+            second_hand: item.is_some_and(|i| i.condition == Condition::SecondHand),
+            sold_out: item.is_some_and(|i| i.availability == Availability::SoldOut),
+            percent: (twin.score.clamp(0.0, 1.0) * 100.0).floor() as u32,
+            score: format!("{:.4}", twin.score),
+        }
+    }
+}
+
+impl RatingView {
+    fn new(rating: &Rating) -> Self {
+        RatingView {
+            stars: Stars::new(rating.label),
+            as_of: day(rating.as_of),
+            as_of_iso: rating.as_of.to_string(),
+            source: rating.source.clone(),
+            href: web_address(&rating.source),
+        }
+    }
+}
+
+fn thumbnail(picture: &ContentId) -> String {
+    format!("/pictures/{picture}.jpg")
+}
+
+/// The address of a page of twins with these filters.
+fn filtered(path: &str, form: &FilterForm) -> String {
+    let fields = [
+        ("max_price", &form.max_price),
+        ("currency", &form.currency),
+        ("min_rating", &form.min_rating),
+        ("type", &form.bag_type),
+        ("condition", &form.condition),
+        ("hide_sold_out", &form.hide_sold_out),
+        ("show", &form.show),
+    ];
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(fields.into_iter().filter(|(_, value)| !value.is_empty()));
+    let query = query.finish();
+    if query.is_empty() { path.into() } else { format!("{path}?{query}") }
+}
+
+/// The next page's address; it opens where this page ends.
+fn more_address(path: &str, form: &FilterForm, shown: usize, page_size: usize) -> String {
+    let form = FilterForm { show: (shown + page_size).to_string(), ..form.clone() };
+    format!("{}#twin-{}", filtered(path, &form), shown + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_keeps_the_filters_and_escapes_them() {
+        let form = FilterForm { max_price: "1&0".into(), bag_type: "tote".into(), ..FilterForm::default() };
+        assert_eq!(filtered("/twins/x", &form), "/twins/x?max_price=1%260&type=tote");
+        assert_eq!(filtered("/twins/x", &FilterForm::default()), "/twins/x");
+        assert_eq!(more_address("/twins/x", &FilterForm::default(), 24, 24), "/twins/x?show=48#twin-25");
+    }
+}
