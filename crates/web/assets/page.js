@@ -1,4 +1,5 @@
-// Makes the upload form nicer: drop or paste a photo, see it before it is sent. Everything works without this file.
+// Makes the upload form nicer (drop or paste a photo, see it before it is sent) and folds the filters away where there is
+// little room. Everything works without this file.
 "use strict";
 document.documentElement.classList.add("script");
 
@@ -49,4 +50,13 @@ if (form) {
     status.textContent = "";
     show();
   });
+}
+
+const filters = document.querySelector("#filter-box");
+if (filters) {
+  const wide = window.matchMedia("(min-width: 860px)");
+  const inUse = /[?&](max_price|min_rating|type|condition|hide_sold_out)=[^&]/.test(location.search);
+  const fold = () => { filters.open = wide.matches || inUse; };
+  wide.addEventListener("change", fold);
+  fold();
 }

@@ -28,9 +28,10 @@ pub async fn photo(form: Result<Multipart, MultipartRejection>, cap_mib: usize) 
     };
     while let Some(field) = form.next_field().await.map_err(broken)? {
         if field.name() == Some(FIELD) {
-            let bytes = read(field, cap_mib << 20).await.map_err(broken)?;
-            return match bytes {
-                Some(bytes) if bytes.is_empty() => Err(no_photo()),
+            // A browser sends a form whose file was not chosen with an empty name and no bytes.
+            let chosen = field.file_name().is_none_or(|name| !name.is_empty());
+            return match read(field, cap_mib << 20).await.map_err(broken)? {
+                Some(bytes) if bytes.is_empty() && !chosen => Err(no_photo()),
                 Some(bytes) => Ok(bytes),
                 None => Err(Problem::too_large(cap_mib)),
             };

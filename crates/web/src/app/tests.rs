@@ -147,7 +147,7 @@ async fn bad_uploads_are_told_in_plain_words() {
     let big = vec![0; (1 << 20) + 1];
     let thin = goodtwin_imaging::Picture::new(4, 4, vec![0; 48]).to_png();
     for (photo, status, says) in [
-        (&b""[..], 400, "No photo yet"),
+        (&b""[..], 400, "That file is empty"),
         (b"<!doctype html><h1>Not a bag", 415, "That is not a photo"),
         (&jpeg[..jpeg.len() / 2], 422, "That photo is cut off"),
         (&thin, 422, "That photo is too small"),
@@ -165,6 +165,12 @@ async fn bad_uploads_are_told_in_plain_words() {
     assert_eq!(post(&router, "/twins", &huge).await.status, StatusCode::PAYLOAD_TOO_LARGE);
     let other = send(&router, form("/twins", "avatar", &jpeg)).await;
     assert_eq!(other.status, StatusCode::BAD_REQUEST);
+    let unchosen = "--x\r\ncontent-disposition: form-data; name=\"photo\"; filename=\"\"\r\n\r\n\r\n--x--\r\n";
+    let unchosen = Request::post("/twins")
+        .header(header::CONTENT_TYPE, "multipart/form-data; boundary=x")
+        .body(Body::from(unchosen))
+        .unwrap();
+    send(&router, unchosen).await.says("No photo yet");
     let json = Request::post("/twins").header(header::CONTENT_TYPE, "application/json").body(Body::from("{}")).unwrap();
     assert_eq!(send(&router, json).await.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
     let cut = Request::post("/twins").header(header::CONTENT_TYPE, "multipart/form-data; boundary=x");
