@@ -141,3 +141,26 @@ fn query_photo(assortment: &Assortment, seed: u64, number: u64) -> QueryPhoto {
         colour: colour.name,
     }
 }
+
+#[cfg(test)]
+mod sheet {
+    #[test]
+    #[ignore]
+    fn sheet() {
+        let demo = crate::Demo::new(7);
+        for kind in crate::Kind::ALL {
+            let mut sheet = image::RgbImage::from_pixel(8 * 200, 4 * 200, image::Rgb([128, 0, 128]));
+            let mut n = 0;
+            for f in demo.assortment().families.iter().filter(|f| f.kind == kind) {
+                for p in &f.products {
+                    if n >= 32 { break; }
+                    let s = crate::paint::Subject { kind, model: f.seed, colour: p.colour.rgb, shot: p.shots[0] };
+                    let i = image::load_from_memory(&crate::paint::photo(&s)).unwrap().thumbnail(198, 198).to_rgb8();
+                    image::imageops::overlay(&mut sheet, &i, (n % 8 * 200) as i64, (n / 8 * 200) as i64);
+                    n += 1;
+                }
+            }
+            sheet.save(format!("/tmp/sheet-{}.jpg", kind.key())).unwrap();
+        }
+    }
+}
