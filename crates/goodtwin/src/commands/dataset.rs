@@ -1,12 +1,130 @@
-//! `goodtwin dataset`.
+//! `goodtwin dataset`: a crawl or a folder of pictures in, a data set out.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use goodtwin_core::{Dataset, Split};
+use goodtwin_scraper::Manifest;
+use goodtwin_training::Ui;
+use goodtwin_training::dataset::{self, Options};
 
 use crate::exit::Outcome;
 
+/// Without a terminal, a line is printed each time as many pictures were read.
+const LINE_EVERY: usize = 1000;
+
 /// Options.
 #[derive(clap::Args)]
-pub struct Args {}
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a data set of what `goodtwin scrape` collected
+    Build {
+        /// The journal of the crawl; its pictures lie beside it
+        #[arg(long, value_name = "FILE", default_value = "datasets/crawl.sqlite")]
+        crawl: PathBuf,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Make a data set of a folder with metadata.jsonl, or with one sub-folder a class
+    Import {
+        /// The folder of pictures
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+#[derive(clap::Args)]
+struct Target {
+    /// The data set; one that stands there is replaced once the new one is whole
+    #[arg(long, value_name = "DATASET")]
+    out: PathBuf,
+    /// Seed of the split by family
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
 
 /// Run the command.
-pub fn run(_args: Args) -> Outcome {
+pub fn run(args: Args) -> Outcome {
+    let made = match args.command {
+        Command::Build { crawl, target } => {
+            let Manifest { id, items, images_dir } = Manifest::read(&crawl)?;
+            with_progress(&target, |options| dataset::build(&items, &images_dir, &id, &target.out, options))?
+        }
+        Command::Import { dir, target } => {
+            with_progress(&target, |options| dataset::import(&dir, &target.out, options))?
+        }
+    };
+    print!("{}", summary(&made));
     Ok(())
+}
+
+fn with_progress<T>(target: &Target, make: impl FnOnce(&Options<'_>) -> T) -> T {
+    let ui = Ui::detect();
+    let bar = ui.bar(0, "pictures");
+    let progress = |done: usize, total: usize| {
+        bar.set_length(total as u64);
+        bar.inc(1);
+        if bar.is_hidden() && done.is_multiple_of(LINE_EVERY) {
+            eprintln!("{done} of {total} pictures read");
+        }
+    };
+    let made = make(&Options { seed: target.seed, progress: &progress, ..Options::default() });
+    bar.finish_and_clear();
+    made
+}
+
+/// Classes by splits, what was left out by cause, and the content id. Names come from strangers and are escaped.
+fn summary(made: &Dataset) -> String {
+    let mut table = vec![["class", "train", "validation", "test", "total"].map(String::from)];
+    let mut totals = [0; 4];
+    for (class, counts) in &made.manifest.counts {
+        let [train, validation, test] =
+            [Split::Train, Split::Validation, Split::Test].map(|s| counts.get(&s).copied().unwrap_or(0));
+        let row = [train, validation, test, train + validation + test];
+        for (sum, n) in totals.iter_mut().zip(row) {
+            *sum += n;
+        }
+        table.push(table_row(class.as_str(), row));
+    }
+    table.push(table_row("total", totals));
+    let width = table.iter().map(|[class, ..]| class.chars().count()).max().unwrap_or(0);
+    let mut text = String::new();
+    for [class, train, validation, test, total] in &table {
+        text += &format!("{class:<width$}  {train:>7}  {validation:>10}  {test:>7}  {total:>7}\n");
+    }
+    text += &left_out(made);
+    let _ = writeln!(text, "split: {}", made.manifest.split);
+    let _ = writeln!(text, "data set: {}", made.root.display());
+    let _ = writeln!(text, "id: {}", made.id());
+    text
+}
+
+fn table_row(class: &str, counts: [usize; 4]) -> [String; 5] {
+    let [train, validation, test, total] = counts.map(|n| n.to_string());
+    [class.escape_debug().to_string(), train, validation, test, total]
+}
+
+fn left_out(made: &Dataset) -> String {
+    let mut causes: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for one in &made.manifest.left_out {
+        causes.entry(&one.cause).or_default().push(&one.file_name);
+    }
+    let mut text = format!("left out: {}\n", made.manifest.left_out.len());
+    for (cause, names) in causes {
+        let more = if names.len() > 1 { ", ..." } else { "" };
+        let _ = writeln!(text, "  {cause:<14}{:>6}  {}{more}", names.len(), names[0].escape_debug());
+    }
+    if !made.manifest.left_out.is_empty() {
+        let _ = writeln!(text, "  each with its reason: {}", made.root.join("dataset.json").display());
+    }
+    text
 }
