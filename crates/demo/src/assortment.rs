@@ -165,7 +165,7 @@ const FAULTS: [(usize, usize, Fault); 16] = [
 ];
 
 impl Assortment {
-    /// The same for the same seed, on every machine.
+    /// The same for the same seed.
     pub(crate) fn new(seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut models = MODELS;

@@ -22,7 +22,7 @@ const fn rated(name: &'static str, label: Label, day: (i16, i8, i8), price_level
 pub const BRANDS: [Brand; 14] = [
     rated("Fernhollow", Label::Great, (2025, 11, 4), 130),
     rated("Tidewick", Label::Great, (2026, 3, 17), 110),
-    rated("Ottilie Grau", Label::Good, (2025, 6, 23), 620),
+    rated("Ottilie Grau", Label::Good, (2025, 6, 23), 840),
     rated("Quillon & Daw", Label::Good, (2024, 10, 9), 160),
     rated("Kestrelby", Label::Good, (2026, 1, 28), 120),
     rated("Åsmyra Läder", Label::Good, (2025, 9, 1), 190),

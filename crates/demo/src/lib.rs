@@ -1,5 +1,5 @@
 //! Four bag shops on loopback, made from one seed: 240 painted bags of eight types, in 80 families, to try GoodTwin on
-//! where there is no network. The same seed gives the same bytes at every address, on every machine.
+//! where there is no network. The same seed gives the same bytes at every address.
 //!
 //! | shop | its items are found | what each says | money, condition |
 //! |---|---|---|---|
@@ -118,7 +118,7 @@ impl Demo {
     }
 }
 
-/// Paint the `number`th photograph of a bag that is not in the shops but whose family is. See [`Demo::query_photo`].
+/// The `number`th photograph of a bag that is not in the shops but whose family is: [`Demo::query_photo`].
 fn query_photo(assortment: &Assortment, seed: u64, number: u64) -> QueryPhoto {
     let kept: Vec<&Family> = assortment
         .families
@@ -139,28 +139,5 @@ fn query_photo(assortment: &Assortment, seed: u64, number: u64) -> QueryPhoto {
         model: family.model,
         shop: SHOPS[family.shop].key,
         colour: colour.name,
-    }
-}
-
-#[cfg(test)]
-mod sheet {
-    #[test]
-    #[ignore]
-    fn sheet() {
-        let demo = crate::Demo::new(7);
-        for kind in crate::Kind::ALL {
-            let mut sheet = image::RgbImage::from_pixel(8 * 200, 4 * 200, image::Rgb([128, 0, 128]));
-            let mut n = 0;
-            for f in demo.assortment().families.iter().filter(|f| f.kind == kind) {
-                for p in &f.products {
-                    if n >= 32 { break; }
-                    let s = crate::paint::Subject { kind, model: f.seed, colour: p.colour.rgb, shot: p.shots[0] };
-                    let i = image::load_from_memory(&crate::paint::photo(&s)).unwrap().thumbnail(198, 198).to_rgb8();
-                    image::imageops::overlay(&mut sheet, &i, (n % 8 * 200) as i64, (n / 8 * 200) as i64);
-                    n += 1;
-                }
-            }
-            sheet.save(format!("/tmp/sheet-{}.jpg", kind.key())).unwrap();
-        }
     }
 }

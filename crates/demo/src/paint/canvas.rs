@@ -45,8 +45,7 @@ impl Canvas {
     /// Place the square from -1 to 1 (x to the right, y down) in the picture: `tilt` first, then to the middle.
     pub fn look(&mut self, tilt: Transform) {
         let half = self.width.min(self.height) as f32 / 2.0;
-        self.view =
-            tilt.post_scale(half, half).post_translate(self.width as f32 / 2.0, self.height as f32 / 2.0);
+        self.view = tilt.post_scale(half, half).post_translate(self.width as f32 / 2.0, self.height as f32 / 2.0);
         self.back = self.view.invert().expect("views neither flatten nor vanish");
         self.scale = (self.view.sx * self.view.sy - self.view.kx * self.view.ky).abs().sqrt();
     }

@@ -13,23 +13,50 @@ pub(super) fn tote(c: &mut Canvas, k: &Kit, m: &mut ChaCha8Rng) {
     let mouth = between(m, 0.52, 0.70);
     let base = mouth * between(m, 0.78, 1.04);
     let grip = mouth * between(m, 0.36, 0.56);
-    let peak = top - between(m, 0.36, 0.62);
+    let peak = top - between(m, 0.36, 0.80);
     let width = between(m, 0.045, 0.085);
     let (behind, lining) = (k.strap.dyed(mix(k.strap.colour, [0.0; 3], 0.3)), Material::plain(k.lining, 0.0));
     c.band(&arch(grip * 0.92, top + 0.02, peak - 0.05, 0.85), width, &behind, 0.02);
     // The mouth is open: the far edge and the dark inside show above the near one.
     let depth = between(m, 0.03, 0.08);
-    c.part(&outline(&[(-mouth, top + 0.03, 0.02), (-mouth * 0.9, top - depth, 0.05), (mouth * 0.9, top - depth, 0.05), (mouth, top + 0.03, 0.02)]), &lining, 0.02);
+    c.part(
+        &outline(&[
+            (-mouth, top + 0.03, 0.02),
+            (-mouth * 0.9, top - depth, 0.05),
+            (mouth * 0.9, top - depth, 0.05),
+            (mouth, top + 0.03, 0.02),
+        ]),
+        &lining,
+        0.02,
+    );
     let corner = between(m, 0.03, 0.14);
     let body = outline(&[(-mouth, top, 0.02), (mouth, top, 0.02), (base, 0.76, corner), (-base, 0.76, corner)]);
     c.part(&body, &k.body, 0.07);
     let across = |y: f32| mouth + (base - mouth) * (y - top) / (0.76 - top);
     if m.random_bool(0.4) {
         let from = between(m, 0.42, 0.58);
-        c.part(&outline(&[(-across(from), from, 0.0), (across(from), from, 0.0), (base, 0.76, corner), (-base, 0.76, corner)]), &k.trim, 0.04);
+        c.part(
+            &outline(&[
+                (-across(from), from, 0.0),
+                (across(from), from, 0.0),
+                (base, 0.76, corner),
+                (-base, 0.76, corner),
+            ]),
+            &k.trim,
+            0.04,
+        );
     }
     if m.random_bool(0.6) {
-        c.part(&outline(&[(-mouth, top, 0.01), (mouth, top, 0.01), (across(top + 0.09), top + 0.09, 0.01), (-across(top + 0.09), top + 0.09, 0.01)]), &k.trim, 0.02);
+        c.part(
+            &outline(&[
+                (-mouth, top, 0.01),
+                (mouth, top, 0.01),
+                (across(top + 0.09), top + 0.09, 0.01),
+                (-across(top + 0.09), top + 0.09, 0.01),
+            ]),
+            &k.trim,
+            0.02,
+        );
     } else {
         c.stitch(&curve(&[(-mouth * 0.97, top + 0.06), (mouth * 0.97, top + 0.06)]), k.thread);
     }
@@ -63,19 +90,44 @@ pub(super) fn weekender(c: &mut Canvas, k: &Kit, m: &mut ChaCha8Rng) {
     let width = between(m, 0.06, 0.09);
     let behind = k.strap.dyed(mix(k.strap.colour, [0.0; 3], 0.3));
     if m.random_bool(0.55) {
-        c.band(&curve(&[(-half * 0.94, y - tall * 0.4), (-half * 0.72, y - tall - 0.24), (0.0, y - tall - 0.32), (half * 0.72, y - tall - 0.24), (half * 0.94, y - tall * 0.4)]), 0.05, &behind, 0.02);
+        c.band(
+            &curve(&[
+                (-half * 0.94, y - tall * 0.4),
+                (-half * 0.72, y - tall - 0.24),
+                (0.0, y - tall - 0.32),
+                (half * 0.72, y - tall - 0.24),
+                (half * 0.94, y - tall * 0.4),
+            ]),
+            0.05,
+            &behind,
+            0.02,
+        );
     }
     c.band(&arch(bands * 0.9, y - tall + 0.02, peak - 0.05, 0.8), width, &behind, 0.02);
     let crown = round * between(m, 0.8, 1.2);
-    let body = outline(&[(-half * 0.95, y - tall, crown), (half * 0.95, y - tall, crown), (half, y + tall, round * 0.6), (-half, y + tall, round * 0.6)]);
+    let body = outline(&[
+        (-half * 0.95, y - tall, crown),
+        (half * 0.95, y - tall, crown),
+        (half, y + tall, round * 0.6),
+        (-half, y + tall, round * 0.6),
+    ]);
     c.part(&body, &k.body, 0.12);
     let ends = m.random_range(0..3);
     for side in [-1.0, 1.0] {
         if ends == 0 {
-            let cap = outline(&[(side * half * 0.74, y - tall * 0.96, 0.02), (side * half * 0.95, y - tall * 0.96, crown), (side * half, y + tall, round * 0.6), (side * half * 0.74, y + tall, 0.02)]);
+            let cap = outline(&[
+                (side * half * 0.74, y - tall * 0.96, 0.02),
+                (side * half * 0.95, y - tall * 0.96, crown),
+                (side * half, y + tall, round * 0.6),
+                (side * half * 0.74, y + tall, 0.02),
+            ]);
             c.part(&cap, &k.trim, 0.06);
         } else if ends == 1 {
-            let patch = outline(&[(side * half * 0.72, y + tall, 0.02), (side * half * 0.97, y + tall * 0.35, 0.05), (side * half, y + tall, round * 0.6)]);
+            let patch = outline(&[
+                (side * half * 0.72, y + tall, 0.02),
+                (side * half * 0.97, y + tall * 0.35, 0.05),
+                (side * half, y + tall, round * 0.6),
+            ]);
             c.part(&patch, &k.trim, 0.03);
         }
         ring(c, k, side * half * 0.95, y - tall * 0.35, 0.05);
@@ -109,7 +161,19 @@ pub(super) fn clutch(c: &mut Canvas, k: &Kit, m: &mut ChaCha8Rng) {
     if m.random_bool(0.4) {
         // A loop for the wrist hangs from one side.
         let x = half - 0.02;
-        c.band(&curve(&[(x, y - tall * 0.5), (x + 0.13, y - tall * 0.2), (x + 0.17, y + tall * 0.5), (x + 0.10, y + tall * 0.75), (x + 0.05, y + tall * 0.4), (x, y - tall * 0.4)]), 0.04, &k.strap, 0.015);
+        c.band(
+            &curve(&[
+                (x, y - tall * 0.5),
+                (x + 0.13, y - tall * 0.2),
+                (x + 0.17, y + tall * 0.5),
+                (x + 0.10, y + tall * 0.75),
+                (x + 0.05, y + tall * 0.4),
+                (x, y - tall * 0.4),
+            ]),
+            0.04,
+            &k.strap,
+            0.015,
+        );
     }
     let body = block(0.0, y, half, tall, corner);
     c.part(&body, &k.body, 0.05);
@@ -118,7 +182,13 @@ pub(super) fn clutch(c: &mut Canvas, k: &Kit, m: &mut ChaCha8Rng) {
         // An envelope.
         0 => {
             let point = y + tall * between(m, 0.0, 0.5);
-            let flap = outline(&[(-half, top, corner), (half, top, corner), (half * 0.98, top + 0.1, 0.04), (0.0, point, between(m, 0.03, 0.2)), (-half * 0.98, top + 0.1, 0.04)]);
+            let flap = outline(&[
+                (-half, top, corner),
+                (half, top, corner),
+                (half * 0.98, top + 0.1, 0.04),
+                (0.0, point, between(m, 0.03, 0.2)),
+                (-half * 0.98, top + 0.1, 0.04),
+            ]);
             c.part(&flap, &k.body, 0.04);
             if let Some(seam) = smaller(&flap, 0.93, (0.0, (top + point) / 2.0 - 0.06)) {
                 c.stitch(&seam, k.thread);
@@ -129,7 +199,16 @@ pub(super) fn clutch(c: &mut Canvas, k: &Kit, m: &mut ChaCha8Rng) {
         1 => {
             let edge = y + tall * between(m, -0.1, 0.35);
             let lid = if m.random_bool(0.4) { &k.trim } else { &k.body };
-            c.part(&outline(&[(-half * 1.01, top - 0.02, 0.06), (half * 1.01, top - 0.02, 0.06), (half, edge, 0.03), (-half, edge, 0.03)]), lid, 0.06);
+            c.part(
+                &outline(&[
+                    (-half * 1.01, top - 0.02, 0.06),
+                    (half * 1.01, top - 0.02, 0.06),
+                    (half, edge, 0.03),
+                    (-half, edge, 0.03),
+                ]),
+                lid,
+                0.06,
+            );
             if m.random_bool(0.5) {
                 let x = between(m, -0.1, 0.1);
                 clasp(c, k, m, x, edge - 0.06);
@@ -139,13 +218,27 @@ pub(super) fn clutch(c: &mut Canvas, k: &Kit, m: &mut ChaCha8Rng) {
         }
         // In a metal frame with a kiss lock.
         2 => {
-            c.part(&outline(&[(-half * 0.96, top - 0.03, 0.06), (half * 0.96, top - 0.03, 0.06), (half * 0.98, top + 0.05, 0.02), (-half * 0.98, top + 0.05, 0.02)]), &k.metal, 0.03);
+            c.part(
+                &outline(&[
+                    (-half * 0.96, top - 0.03, 0.06),
+                    (half * 0.96, top - 0.03, 0.06),
+                    (half * 0.98, top + 0.05, 0.02),
+                    (-half * 0.98, top + 0.05, 0.02),
+                ]),
+                &k.metal,
+                0.03,
+            );
             for x in [-0.032, 0.032] {
                 c.part(&oval(x, top - 0.06, 0.034, 0.034), &k.metal, 0.03);
             }
             for n in -3..=3 {
                 let x = n as f32 * half * 0.24;
-                c.line(&curve(&[(x, top + 0.07), (x * 1.06, top + 0.07 + tall * 0.5)]), 0.012, k.body.colour.map(|v| v * 0.5), 0.5);
+                c.line(
+                    &curve(&[(x, top + 0.07), (x * 1.06, top + 0.07 + tall * 0.5)]),
+                    0.012,
+                    k.body.colour.map(|v| v * 0.5),
+                    0.5,
+                );
             }
         }
         // A zipped pouch.
@@ -153,7 +246,16 @@ pub(super) fn clutch(c: &mut Canvas, k: &Kit, m: &mut ChaCha8Rng) {
             zip(c, k, &curve(&[(-half * 0.94, top + 0.07), (half * 0.94, top + 0.07)]));
             tassel(c, k, half * 0.9, top + 0.14);
             if m.random_bool(0.5) {
-                c.part(&outline(&[(-half, y + tall * 0.25, 0.0), (half, y - tall * 0.1, 0.0), (half, y + tall, corner), (-half, y + tall, corner)]), &k.trim, 0.03);
+                c.part(
+                    &outline(&[
+                        (-half, y + tall * 0.25, 0.0),
+                        (half, y - tall * 0.1, 0.0),
+                        (half, y + tall, corner),
+                        (-half, y + tall, corner),
+                    ]),
+                    &k.trim,
+                    0.03,
+                );
             }
         }
     }
@@ -166,7 +268,11 @@ pub(super) fn bucket_bag(c: &mut Canvas, k: &Kit, m: &mut ChaCha8Rng) {
     let ruffle = between(m, 0.12, 0.2);
     let long = m.random_bool(0.65);
     let foot = cord + 0.03;
-    let line = if long { arch(waist * 0.95, foot, -0.95, between(m, 0.4, 0.9)) } else { arch(waist * 0.8, foot, cord - 0.52, 0.9) };
+    let line = if long {
+        arch(waist * 0.95, foot, -0.95, between(m, 0.4, 0.9))
+    } else {
+        arch(waist * 0.8, foot, cord - 0.52, 0.9)
+    };
     strap(c, k, &line, between(m, 0.045, 0.085), false);
     // Above the cord the edge stands up in folds.
     let folds = m.random_range(5..8);
@@ -179,7 +285,14 @@ pub(super) fn bucket_bag(c: &mut Canvas, k: &Kit, m: &mut ChaCha8Rng) {
     edge.push((waist * 0.9, cord + 0.02, 0.0));
     c.part(&outline(&edge), &k.body, 0.04);
     c.fill(&oval(0.0, cord - ruffle * 0.86, waist * 0.7, 0.035), k.lining, 0.8);
-    let body = outline(&[(-waist * 0.9, cord, 0.05), (waist * 0.9, cord, 0.05), (waist * 1.08, cord + 0.25, 0.3), (base, 0.76, 0.12), (-base, 0.76, 0.12), (-waist * 1.08, cord + 0.25, 0.3)]);
+    let body = outline(&[
+        (-waist * 0.9, cord, 0.05),
+        (waist * 0.9, cord, 0.05),
+        (waist * 1.08, cord + 0.25, 0.3),
+        (base, 0.76, 0.12),
+        (-base, 0.76, 0.12),
+        (-waist * 1.08, cord + 0.25, 0.3),
+    ]);
     c.part(&body, &k.body, 0.13);
     for n in -folds..=folds {
         let x = (n as f32 + 0.3) / folds as f32 * waist * 0.86;
@@ -188,11 +301,22 @@ pub(super) fn bucket_bag(c: &mut Canvas, k: &Kit, m: &mut ChaCha8Rng) {
     }
     if m.random_bool(0.7) {
         let from = between(m, 0.48, 0.62);
-        let bottom = outline(&[(-base * 1.01, from, 0.02), (0.0, from + 0.03, 0.4), (base * 1.01, from, 0.02), (base, 0.76, 0.12), (-base, 0.76, 0.12)]);
+        let bottom = outline(&[
+            (-base * 1.01, from, 0.02),
+            (0.0, from + 0.03, 0.4),
+            (base * 1.01, from, 0.02),
+            (base, 0.76, 0.12),
+            (-base, 0.76, 0.12),
+        ]);
         c.part(&bottom, &k.trim, 0.08);
         c.stitch(&curve(&[(-base * 0.97, from + 0.04), (0.0, from + 0.07), (base * 0.97, from + 0.04)]), k.thread);
     }
-    c.band(&curve(&[(-waist * 0.9, cord - 0.01), (0.0, cord + 0.03), (waist * 0.9, cord - 0.01)]), 0.03, &k.trim, 0.015);
+    c.band(
+        &curve(&[(-waist * 0.9, cord - 0.01), (0.0, cord + 0.03), (waist * 0.9, cord - 0.01)]),
+        0.03,
+        &k.trim,
+        0.015,
+    );
     for n in -2..=2 {
         let x = n as f32 * waist * 0.38;
         ring(c, k, x, cord + 0.02, 0.022);

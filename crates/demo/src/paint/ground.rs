@@ -84,13 +84,16 @@ fn table(canvas: &mut Canvas, shot: &mut ChaCha8Rng) {
 }
 
 fn bricks(canvas: &mut Canvas, shot: &mut ChaCha8Rng) {
-    let brick = mix(*[[0.62, 0.36, 0.28], [0.74, 0.70, 0.66], [0.50, 0.40, 0.36]].choose(shot).expect("three"), [1.0; 3], 0.12);
+    let brick =
+        mix(*[[0.62, 0.36, 0.28], [0.74, 0.70, 0.66], [0.50, 0.40, 0.36]].choose(shot).expect("three"), [1.0; 3], 0.12);
     let (seed, size) = (shot.random::<u32>(), between(shot, 0.13, 0.19));
     canvas.every_pixel(|x, y, _| {
         let row = (y / size).floor();
         let along = x / (size * 2.3) + 0.5 * (row as i32 % 2) as f32;
         let joint = (y / size).rem_euclid(1.0) < 0.12 || along.rem_euclid(1.0) < 0.05;
-        let tone = 0.8 + 0.35 * random(along.floor() as i32, row as i32, seed) + 0.12 * (noise(x * 30.0, y * 30.0, seed) - 0.5);
+        let tone = 0.8
+            + 0.35 * random(along.floor() as i32, row as i32, seed)
+            + 0.12 * (noise(x * 30.0, y * 30.0, seed) - 0.5);
         if joint { [0.72, 0.70, 0.67] } else { brick.map(|c| c * tone) }
     });
     planks(canvas, pick(&WOODS, shot), between(shot, 0.5, 0.68), seed);
@@ -101,11 +104,17 @@ fn wallpaper(canvas: &mut Canvas, shot: &mut ChaCha8Rng) {
     let colour = pick(&WALLS, shot);
     let second = if shot.random_bool(0.5) { mix(colour, [1.0; 3], 0.5) } else { mix(colour, pick(&WOODS, shot), 0.6) };
     let size = between(shot, 0.16, 0.34);
-    let texture = *[Texture::Dots(size), Texture::Stripes(size), Texture::Checks(size), Texture::Quilt(size), Texture::Basket(size)]
-        .choose(shot)
-        .expect("five");
+    let texture = *[
+        Texture::Dots(size),
+        Texture::Stripes(size),
+        Texture::Checks(size),
+        Texture::Quilt(size),
+        Texture::Basket(size),
+    ]
+    .choose(shot)
+    .expect("five");
     let paper = Material { colour, second, texture, gloss: 0.0, bump: 0.0, seed: shot.random() };
-    canvas.every_pixel(|x, y, _| paper.surface(x + 0.3 * y * 0.0, y).colour);
+    canvas.every_pixel(|x, y, _| paper.surface(x, y).colour);
     if shot.random_bool(0.7) {
         planks(canvas, pick(&WOODS, shot), between(shot, 0.45, 0.66), shot.random());
     }
@@ -124,7 +133,8 @@ fn shelf(canvas: &mut Canvas, shot: &mut ChaCha8Rng) {
                 0 | 1 => {
                     for _ in 0..shot.random_range(2..6) {
                         let (half, tall) = (between(shot, 0.025, 0.05), between(shot, 0.16, 0.26));
-                        let book = Material::plain(mix(colour, [shot.random(), shot.random(), shot.random()], 0.4), 0.05);
+                        let book =
+                            Material::plain(mix(colour, [shot.random(), shot.random(), shot.random()], 0.4), 0.05);
                         canvas.part(&block(x + half, y - tall, half, tall, 0.006), &book, 0.012);
                         x += 2.0 * half;
                     }
@@ -155,7 +165,11 @@ fn street(canvas: &mut Canvas, shot: &mut ChaCha8Rng) {
     let pavement = mix([0.55, 0.54, 0.53], pick(&WALLS, shot), 0.25);
     let horizon = between(shot, 0.2, 0.45);
     canvas.every_pixel(|x, y, _| {
-        if y < horizon { mix(sky, [0.95, 0.92, 0.86], (y + 1.0) * 0.5) } else { pavement.map(|c| c * (0.9 + 0.2 * noise(x * 8.0, y * 20.0, 9))) }
+        if y < horizon {
+            mix(sky, [0.95, 0.92, 0.86], (y + 1.0) * 0.5)
+        } else {
+            pavement.map(|c| c * (0.9 + 0.2 * noise(x * 8.0, y * 20.0, 9)))
+        }
     });
     let mut x = -1.4;
     while x < 1.4 {

@@ -87,7 +87,8 @@ impl Material {
             }
             Texture::Dots(s) => {
                 let row = (y / s).floor();
-                let (dx, dy) = ((x / s + 0.5 * (row as i32 % 2) as f32).rem_euclid(1.0) - 0.5, (y / s).rem_euclid(1.0) - 0.5);
+                let (dx, dy) =
+                    ((x / s + 0.5 * (row as i32 % 2) as f32).rem_euclid(1.0) - 0.5, (y / s).rem_euclid(1.0) - 0.5);
                 (edge((0.28 - (dx * dx + dy * dy).sqrt()) * 3.0), fine(0.015))
             }
         }
@@ -122,7 +123,8 @@ pub(crate) fn noise(x: f32, y: f32, seed: u32) -> f32 {
 
 /// A number from 0 to 1 for each point of a grid.
 pub(crate) fn random(x: i32, y: i32, seed: u32) -> f32 {
-    let mut h = (x as u32).wrapping_mul(0x9e37_79b1) ^ (y as u32).wrapping_mul(0x85eb_ca77) ^ seed.wrapping_mul(0xc2b2_ae3d);
+    let mut h =
+        (x as u32).wrapping_mul(0x9e37_79b1) ^ (y as u32).wrapping_mul(0x85eb_ca77) ^ seed.wrapping_mul(0xc2b2_ae3d);
     h = (h ^ (h >> 15)).wrapping_mul(0x2c1b_3c6d);
     h = (h ^ (h >> 12)).wrapping_mul(0x297a_2d39);
     (h ^ (h >> 15)) as f32 / u32::MAX as f32

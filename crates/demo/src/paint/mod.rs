@@ -55,7 +55,10 @@ pub(crate) fn photo(subject: &Subject) -> Vec<u8> {
 
     let size = between(&mut shot, 0.78, 0.95);
     let (narrow, skew) = if subject.shot.turned {
-        (between(&mut shot, 0.76, 0.88), between(&mut shot, 0.06, 0.14) * if shot.random_bool(0.5) { -1.0 } else { 1.0 })
+        (
+            between(&mut shot, 0.76, 0.88),
+            between(&mut shot, 0.06, 0.14) * if shot.random_bool(0.5) { -1.0 } else { 1.0 },
+        )
     } else {
         (1.0, 0.0)
     };
@@ -67,7 +70,11 @@ pub(crate) fn photo(subject: &Subject) -> Vec<u8> {
     // The same numbers in the same order for every photograph of a model: its shape does not depend on the shot.
     let mut model = ChaCha8Rng::seed_from_u64(subject.model);
     let kit = kit(subject, &mut model);
-    let foot = if matches!(subject.kind, Kind::Weekender | Kind::Clutch) { 0.72 } else { 0.78 };
+    let foot = match subject.kind {
+        Kind::Weekender | Kind::Clutch => 0.72,
+        Kind::BeltBag => 0.64,
+        _ => 0.78,
+    };
     canvas.shadow(&canvas::oval(0.0, foot, 0.62, 0.07), (0.05, 0.02), 0.09, 0.5);
     match subject.kind {
         Kind::Backpack => worn::backpack(&mut canvas, &kit, &mut model),
@@ -85,7 +92,8 @@ pub(crate) fn photo(subject: &Subject) -> Vec<u8> {
 fn kit(subject: &Subject, model: &mut ChaCha8Rng) -> Kit {
     let colour = subject.colour.map(|c| f32::from(c) / 255.0);
     let bright = (colour[0] + colour[1] + colour[2]) / 3.0;
-    let pattern = if bright > 0.45 { mix(colour, [0.12, 0.1, 0.12], 0.62) } else { mix(colour, [0.94, 0.91, 0.85], 0.72) };
+    let pattern =
+        if bright > 0.45 { mix(colour, [0.12, 0.1, 0.12], 0.62) } else { mix(colour, [0.94, 0.91, 0.85], 0.72) };
     let scale = between(model, 0.8, 1.3);
     let (texture, gloss, bump) = *[
         (Texture::Grain(0.022 * scale), 0.16, 0.55),
@@ -161,4 +169,42 @@ fn develop(mut canvas: Canvas, shot: &mut ChaCha8Rng) -> Vec<u8> {
 
 fn between(rng: &mut ChaCha8Rng, low: f32, high: f32) -> f32 {
     low + (high - low) * rng.random::<f32>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subject(kind: Kind, model: u64, seed: u64) -> Subject {
+        Subject { kind, model, colour: [158, 90, 48], shot: Shot { seed, busy: seed % 2 == 1, turned: false } }
+    }
+
+    #[test]
+    fn a_photograph_is_a_jpeg_of_the_promised_size_and_repeats() {
+        for kind in Kind::ALL {
+            let jpeg = photo(&subject(kind, 3, 4));
+            assert_eq!(jpeg, photo(&subject(kind, 3, 4)), "{kind:?}");
+            let picture = image::load_from_memory(&jpeg).unwrap();
+            assert!((240..=320).contains(&picture.width()) && (240..=320).contains(&picture.height()), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn types_models_colours_and_shots_all_show() {
+        let base = photo(&subject(Kind::Tote, 3, 4));
+        assert_ne!(base, photo(&subject(Kind::Clutch, 3, 4)));
+        assert_ne!(base, photo(&subject(Kind::Tote, 5, 4)));
+        assert_ne!(base, photo(&subject(Kind::Tote, 3, 6)));
+        assert_ne!(base, photo(&Subject { colour: [38, 48, 82], ..subject(Kind::Tote, 3, 4) }));
+    }
+
+    #[test]
+    fn every_model_of_every_type_can_be_painted() {
+        for kind in Kind::ALL {
+            for model in 0..12 {
+                let turned = Shot { seed: 31 * model + 1, busy: model % 3 == 0, turned: model % 2 == 0 };
+                assert!(photo(&Subject { shot: turned, ..subject(kind, model, 0) }).len() > 2_000);
+            }
+        }
+    }
 }

@@ -27,8 +27,6 @@ pub struct Shop {
     pub currency: &'static str,
     /// Whether what it sells was worn before.
     pub second_hand: bool,
-    /// The language of its pages.
-    pub(crate) language: &'static str,
     /// Whether the addresses of its products start with a number.
     pub(crate) numbered: bool,
     /// How much of its currency a hundred euro are.
@@ -43,7 +41,6 @@ pub const SHOPS: [Shop; 4] = [
         name: "Canopy Goods",
         currency: "USD",
         second_hand: false,
-        language: "en-US",
         numbered: false,
         per_hundred_euro: 108,
         pages: canopy::pages,
@@ -53,7 +50,6 @@ pub const SHOPS: [Shop; 4] = [
         name: "Loom & Latch",
         currency: "EUR",
         second_hand: false,
-        language: "en",
         numbered: true,
         per_hundred_euro: 100,
         pages: loom::pages,
@@ -63,7 +59,6 @@ pub const SHOPS: [Shop; 4] = [
         name: "Second Chapter",
         currency: "GBP",
         second_hand: true,
-        language: "en-GB",
         numbered: true,
         per_hundred_euro: 85,
         pages: chapter::pages,
@@ -73,7 +68,6 @@ pub const SHOPS: [Shop; 4] = [
         name: "Omtanke Vintage",
         currency: "SEK",
         second_hand: true,
-        language: "sv",
         numbered: true,
         per_hundred_euro: 1130,
         pages: omtanke::pages,
