@@ -53,7 +53,7 @@ pub(crate) fn photo(subject: &Subject) -> Vec<u8> {
     let mut canvas = Canvas::new(width, height, light);
     ground::paint(&mut canvas, subject.shot.busy, &mut shot);
 
-    let size = between(&mut shot, 0.78, 0.95);
+    let size = between(&mut shot, 0.68, 0.96);
     let (narrow, skew) = if subject.shot.turned {
         (
             between(&mut shot, 0.76, 0.88),
@@ -63,7 +63,7 @@ pub(crate) fn photo(subject: &Subject) -> Vec<u8> {
         (1.0, 0.0)
     };
     let tilt = Transform::from_row(size * narrow, size * skew, 0.0, size, 0.0, 0.0)
-        .post_rotate(between(&mut shot, -5.0, 5.0))
+        .post_rotate(between(&mut shot, -7.0, 7.0))
         .post_translate(between(&mut shot, -0.05, 0.05), between(&mut shot, -0.02, 0.06));
     canvas.look(tilt);
 

@@ -100,7 +100,7 @@ pub(super) fn backpack(c: &mut Canvas, k: &Kit, m: &mut ChaCha8Rng) {
 }
 
 pub(super) fn shoulder_bag(c: &mut Canvas, k: &Kit, m: &mut ChaCha8Rng) {
-    let style = m.random_range(0..3);
+    let style = m.random_range(0..4);
     let chain = m.random_bool(0.3);
     let width = between(m, 0.04, 0.09);
     match style {
@@ -142,6 +142,23 @@ pub(super) fn shoulder_bag(c: &mut Canvas, k: &Kit, m: &mut ChaCha8Rng) {
             clasp(c, k, m, 0.0, flap - 0.03);
             for side in [-1.0, 1.0] {
                 ring(c, k, side * half * 0.88, middle - tall + 0.03, 0.045);
+            }
+        }
+        // A carryall: wide and open like a tote, but on one strap.
+        2 => {
+            let half = between(m, 0.54, 0.68);
+            let top = between(m, -0.16, 0.06);
+            strap(c, k, &arch(half * 0.86, top + 0.05, -between(m, 0.62, 0.9), 0.7), width + 0.03, false);
+            let body =
+                outline(&[(-half * 0.94, top, 0.05), (half * 0.94, top, 0.05), (half, 0.76, 0.2), (-half, 0.76, 0.2)]);
+            c.part(&body, &k.body, 0.1);
+            zip(c, k, &curve(&[(-half * 0.84, top + 0.07), (half * 0.84, top + 0.07)]));
+            c.stitch(&curve(&[(-half * 0.95, 0.5), (half * 0.95, 0.5)]), k.thread);
+            for side in [-1.0, 1.0] {
+                ring(c, k, side * half * 0.86, top + 0.05, 0.045);
+            }
+            if m.random_bool(0.5) {
+                tassel(c, k, half * 0.7, top + 0.16);
             }
         }
         // A saddle bag: a deep flap, a long strap.

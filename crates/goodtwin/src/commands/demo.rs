@@ -73,6 +73,7 @@ fn serve(first_port: u16, seed: u64) -> Outcome {
 fn photo(out: &Path, seed: u64, number: u64) -> Outcome {
     let photo = Demo::new(seed).query_photo(number);
     atomic::write(out, &photo.jpeg)?;
-    println!("{}: a {} {} ({}), {}", out.display(), photo.brand, photo.model, photo.kind.key(), photo.colour);
+    let what = format!("{} {} ({}), {}", photo.brand, photo.model, photo.kind.key(), photo.colour);
+    let _ = writeln!(std::io::stdout(), "{}: {what}", out.display());
     Ok(())
 }
