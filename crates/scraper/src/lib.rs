@@ -1,11 +1,53 @@
-//! Stores in, items and images out: politely, and never losing what was fetched.
+//! Shops in, items and images out: politely, and never losing what was fetched.
+//!
+//! ```text
+//! start pages ─┐                                    ┌─ images/ab/abcd….jpg
+//!              ├─► page ─► listing ─► item ─► pictures ─┤
+//! feed ────────┘     all by one Fetcher             └─ crawl.sqlite ─► Manifest
+//! ```
+//! - [`config`]: `configs/demo.toml` and the stores' files in; a checked [`Config`] out.
+//! - [`run()`]: a config in; all stores are scraped side by side; a [`Summary`] out.
+//! - [`extract`]: a page's text in; what the shop says there, as a [`extract::Listing`], out.
+//! - [`price`]: a price's text in; an exact amount and a currency out, or nothing.
+//! - [`mod@assemble`]: a listing in; an item, or the [`State`] in which it ends, out.
+//! - [`fetch`]: an address in; its bytes out. The only way to the network, but for the
+//! - [`browser`]: a listing that JavaScript makes in; the rendered page out.
+//! - [`governor`]: when a host may be asked next; one for pages, pictures, robots.txt and browser.
+//! - [`robots`]: a robots.txt in; whether an address may be asked for, and by which line, out.
+//! - [`guard`]: an address in; whether it lies on the public network out.
+//! - [`pictures`]: a picture's address in; checked bytes under their hash on the disk.
+//! - [`journal`]: SQLite; every fetch and every item is written down before the next request leaves.
+//! - [`Manifest`]: a journal in; the items that are fit to use out.
+//! - [`progress`], [`stop`], [`clock`]: what a person sees meanwhile, how they end it, and the time it takes.
 
+pub mod assemble;
+pub mod browser;
+pub mod clock;
+pub mod config;
 mod error;
+pub mod extract;
+pub mod fetch;
+pub mod governor;
+pub mod guard;
 pub mod journal;
+mod lock;
 mod manifest;
+pub mod pictures;
+pub mod price;
+pub mod progress;
+pub mod robots;
+mod run;
 mod state;
+pub mod stop;
+mod store_run;
+mod summary;
 
+pub use config::Config;
 pub use error::{Error, Result};
 pub use journal::Journal;
 pub use manifest::Manifest;
+pub use progress::Progress;
+pub use run::{JOURNAL, run};
 pub use state::State;
+pub use stop::{Stop, Stopper};
+pub use summary::{StoreSummary, Summary};

@@ -1,12 +1,46 @@
 //! `goodtwin scrape`.
 
-use crate::exit::Outcome;
+use std::path::PathBuf;
+
+use goodtwin_scraper::{Config, Progress, Stop};
+
+use crate::exit::{Failure, Outcome};
 
 /// Options.
 #[derive(clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// The crawl: user agent, contact, ratings, stores
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Where the journal and the pictures go, instead of the config's `out`
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Only this store; may be given more than once
+    #[arg(long, value_name = "NAME")]
+    store: Vec<String>,
+}
 
 /// Run the command.
-pub fn run(_args: Args) -> Outcome {
-    Ok(())
+pub fn run(args: Args) -> Outcome {
+    let mut config = Config::load(&args.config, &args.store)?;
+    if let Some(out) = args.out {
+        config.out = out;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::new(70, format!("the runtime does not start: {e}")))?;
+    let done = runtime.block_on(async {
+        let stop = Stop::on_signals().map_err(|e| Failure::new(70, format!("signals cannot be heard: {e}")))?;
+        Ok::<_, Failure>(goodtwin_scraper::run(&config, Progress::auto(), stop).await?)
+    });
+    // What is still at work on a blocking thread had its time.
+    runtime.shutdown_background();
+    let summary = done?;
+    print!("{summary}");
+    match summary.exit_code() {
+        0 => Ok(()),
+        130 => Err(Failure::new(130, "stopped; the next run goes on from here")),
+        code => Err(Failure::new(code, "some stores were skipped or not read to their end; the table says why")),
+    }
 }

@@ -1,0 +1,224 @@
+//! From a shop's words to ours: a [`Listing`] in, an [`Item`] or the [`State`] in which it ends out. Nothing is asked here.
+
+use goodtwin_core::{Availability, BagType, BrandName, Condition, Currency, Item, ItemId, Money};
+
+use crate::config::{Config, Store};
+use crate::extract::Listing;
+use crate::{State, price};
+
+/// An item that is fit to be kept once its pictures are, or where it ended and why.
+pub type Assembled = Result<Item, (State, String)>;
+
+/// Read title, brand, price, type, family; then ask whether the item is one to keep. Its pictures are still to be fetched.
+pub fn assemble(listing: &Listing, key: &str, url: &str, store: &Store, config: &Config) -> Assembled {
+    if listing.no_ai {
+        return Err((State::NoAi, "its page asks machines that learn to keep away".into()));
+    }
+    let Some(title) = listing.title.clone() else { return Err((State::Parse, "no title".into())) };
+    let Some(brand) = listing.brand.clone() else { return Err((State::Parse, "no brand".into())) };
+    if !listing.conflicts.is_empty() {
+        return Err((State::Quarantined, listing.conflicts.join("; ")));
+    }
+    // A used bag in a shop of new ones is used; a shop of used ones has no new ones, whatever its template says.
+    let condition = match listing.condition {
+        Some(Condition::SecondHand) => Condition::SecondHand,
+        _ => store.file.condition,
+    };
+    let rating = config.ratings.get(&brand).cloned();
+    if condition == Condition::New {
+        let floor = config.rating_floor;
+        match &rating {
+            None => return Err((State::BelowRating, format!("{brand} has no rating; the floor is \"{floor}\""))),
+            Some(r) if r.label < floor => {
+                return Err((
+                    State::BelowRating,
+                    format!("{brand} is rated \"{}\"; the floor is \"{floor}\"", r.label),
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    let Some(money) = money(listing, store) else {
+        let text = listing.price.as_deref().map(|p| format!("`{p}` cannot be read without guessing"));
+        return Err((State::NoPrice, text.unwrap_or_else(|| "its page has no price".into())));
+    };
+    Ok(Item {
+        id: ItemId::new(&store.file.name, key),
+        store: store.file.name.clone(),
+        url: url.into(),
+        bag_type: bag_type(listing, store, config),
+        family: Some(family(listing, &title, &brand, store)),
+        colour: listing.colour.clone(),
+        price: Some(money),
+        price_text: listing.price.clone(),
+        condition,
+        availability: listing.availability.unwrap_or(Availability::Unknown),
+        rating,
+        images: vec![],
+        title,
+        brand,
+    })
+}
+
+fn money(listing: &Listing, store: &Store) -> Option<Money> {
+    let text = listing.price.as_deref()?;
+    let read = price::parse(text, store.file.decimal_separator);
+    let beside = listing.currency.as_deref().and_then(|c| c.parse::<Currency>().ok());
+    let currency = beside.or(read.currency).or(store.file.currency)?;
+    let amount = read.amount.filter(|a| !a.is_zero())?;
+    Some(Money { amount, currency })
+}
+
+/// The store's own words first, then the taxonomy's; the labels first, then the title.
+fn bag_type(listing: &Listing, store: &Store, config: &Config) -> Option<BagType> {
+    let texts = || listing.labels.iter().chain(&listing.title);
+    let own = texts().find_map(|text| {
+        let lower = text.to_lowercase();
+        let parts = || lower.split(['>', '/', '|']).map(str::trim);
+        let named = |label: &str| parts().any(|p| p == label.to_lowercase());
+        store.file.labels.iter().find(|(label, _)| named(label)).map(|(_, t)| t.clone())
+    });
+    own.or_else(|| texts().find_map(|text| config.taxonomy.classify(text).cloned()))
+}
+
+/// The shop's own grouping, if it has one; else brand and model; else brand and the title before its colour.
+fn family(listing: &Listing, title: &str, brand: &str, store: &Store) -> String {
+    if let Some(group) = &listing.group {
+        return format!("{}:{group}", store.file.name);
+    }
+    let model = listing.model.clone().unwrap_or_else(|| before_colour(title, listing.colour.as_deref()));
+    let (brand, model) = (BrandName::new(brand), BrandName::new(&model));
+    let model = model.as_str().strip_prefix(brand.as_str()).unwrap_or(model.as_str()).trim();
+    format!("{}: {model}", brand.as_str())
+}
+
+/// "Vale Tote" of "Vale Tote - Moss", "Vale Tote, moss", "Vale Tote in Moss", "Vale Tote (Moss)".
+fn before_colour(title: &str, colour: Option<&str>) -> String {
+    let lower = title.to_lowercase();
+    let named = colour.map(str::to_lowercase).filter(|c| !c.is_empty());
+    // `to_lowercase` can change a text's length; then places in one are not places in the other.
+    if let Some(colour) = named
+        && lower.len() == title.len()
+        && let Some(at) = lower.rfind(&colour)
+        && lower[at + colour.len()..].chars().all(|c| !c.is_alphanumeric())
+        && title.is_char_boundary(at)
+    {
+        let before = title[..at].trim_end_matches(|c: char| !c.is_alphanumeric());
+        let before = before.strip_suffix(" in").unwrap_or(before).trim();
+        if !before.is_empty() {
+            return before.into();
+        }
+    }
+    [" - ", " – ", " | ", " / "].iter().find_map(|s| title.rsplit_once(s)).map_or(title, |(model, _)| model).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use goodtwin_core::{Label, Rating, config};
+
+    use super::*;
+
+    fn store(condition: &str) -> Store {
+        let file = format!(
+            "name = 's'\ntitle = 'S'\ncondition = '{condition}'\nbase = 'https://s.example/'\nsource = 'structured'\n\
+             currency = 'SEK'\n[labels]\n'Ryggsäckar' = 'backpack'\n"
+        );
+        Store::new(config::parse(&file).unwrap(), Duration::ZERO).unwrap()
+    }
+
+    fn crawl() -> Config {
+        let rating = |brand: &str, label| Rating {
+            brand: brand.into(),
+            label,
+            as_of: jiff::civil::date(2026, 1, 1),
+            source: "s".into(),
+        };
+        Config {
+            user_agent: "GoodTwin".into(),
+            out: "out".into(),
+            ratings: [rating("Kind", Label::Good), rating("Unkind", Label::WeAvoid)].into_iter().collect(),
+            taxonomy: config::parse("[types.tote]\nwords = ['shopper']\n[types.backpack]\nwords = []\n").unwrap(),
+            rating_floor: Label::ItsAStart,
+            stores: vec![],
+        }
+    }
+
+    fn listing() -> Listing {
+        Listing {
+            title: Some("Vale Shopper - Moss".into()),
+            brand: Some("KIND".into()),
+            price: Some("1\u{a0}299 kr".into()),
+            ..Listing::default()
+        }
+    }
+
+    fn state(listing: &Listing, condition: &str) -> Option<State> {
+        assemble(listing, "k", "u", &store(condition), &crawl()).err().map(|e| e.0)
+    }
+
+    #[test]
+    fn a_whole_listing_becomes_an_item() {
+        let item = assemble(&listing(), "k", "u", &store("new"), &crawl()).unwrap();
+        assert_eq!(item.id.as_str(), "s/k");
+        assert_eq!(item.price.unwrap().to_string(), "1299 SEK");
+        assert_eq!(item.bag_type.unwrap().as_str(), "tote");
+        assert_eq!(item.family.as_deref(), Some("kind: vale shopper"));
+        assert_eq!(item.rating.unwrap().label, Label::Good);
+    }
+
+    #[test]
+    fn each_lack_has_its_state() {
+        let change = |f: &dyn Fn(&mut Listing)| {
+            let mut listing = listing();
+            f(&mut listing);
+            state(&listing, "new")
+        };
+        assert_eq!(change(&|_| {}), None);
+        assert_eq!(change(&|l| l.title = None), Some(State::Parse));
+        assert_eq!(change(&|l| l.brand = None), Some(State::Parse));
+        assert_eq!(change(&|l| l.price = None), Some(State::NoPrice));
+        assert_eq!(change(&|l| l.price = Some("0".into())), Some(State::NoPrice));
+        assert_eq!(change(&|l| l.price = Some("85 / 120".into())), Some(State::NoPrice));
+        assert_eq!(change(&|l| l.brand = Some("Unkind".into())), Some(State::BelowRating));
+        assert_eq!(change(&|l| l.brand = Some("Nobody".into())), Some(State::BelowRating));
+        assert_eq!(change(&|l| l.no_ai = true), Some(State::NoAi));
+        assert_eq!(change(&|l| l.conflicts.push("price".into())), Some(State::Quarantined));
+    }
+
+    #[test]
+    fn second_hand_keeps_its_brands_rating_whatever_it_is() {
+        let mut listing = listing();
+        listing.brand = Some("Unkind".into());
+        let item = assemble(&listing, "k", "u", &store("second-hand"), &crawl()).unwrap();
+        assert_eq!(item.rating.unwrap().label, Label::WeAvoid);
+        listing.condition = Some(Condition::New);
+        assert_eq!(state(&listing, "second-hand"), None);
+        listing.condition = Some(Condition::SecondHand);
+        assert_eq!(state(&listing, "new"), None);
+    }
+
+    #[test]
+    fn the_stores_own_words_count_first() {
+        let mut listing = listing();
+        listing.labels = vec!["Väskor > Ryggsäckar".into()];
+        let item = assemble(&listing, "k", "u", &store("new"), &crawl()).unwrap();
+        assert_eq!(item.bag_type.unwrap().as_str(), "backpack");
+    }
+
+    #[test]
+    fn the_model_is_the_title_before_the_colour() {
+        for (title, colour, expected) in [
+            ("Vale Tote - Moss", None, "Vale Tote"),
+            ("Vale Tote, moss", Some("Moss"), "Vale Tote"),
+            ("Vale Tote in Moss", Some("Moss"), "Vale Tote"),
+            ("Vale Tote (Moss)", Some("moss"), "Vale Tote"),
+            ("Moss Tote", Some("Moss"), "Moss Tote"),
+            ("Vale Tote", None, "Vale Tote"),
+            ("İ Tote, moss", Some("Moss"), "İ Tote, moss"),
+        ] {
+            assert_eq!(before_colour(title, colour), expected, "{title}");
+        }
+    }
+}

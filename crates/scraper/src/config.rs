@@ -1,0 +1,308 @@
+//! What people write in TOML: one file for a crawl, one a store.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use goodtwin_core::{BagType, Condition, Currency, Error, Label, RatingBook, Result, Taxonomy, config};
+use scraper::Selector;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+/// A crawl, with all files that it names read and checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What we call ourselves, with the contact: `GoodTwin/0.1 (+mailto:...)`.
+    pub user_agent: String,
+    /// Where the journal and the pictures go.
+    pub out: PathBuf,
+    /// What Good On You says of brands.
+    pub ratings: RatingBook,
+    /// What words mean which type.
+    pub taxonomy: Taxonomy,
+    /// New items of brands below it are not kept.
+    pub rating_floor: Label,
+    /// The stores, in the order of the file.
+    pub stores: Vec<Store>,
+}
+
+/// A store.
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// What the file says.
+    pub file: StoreFile,
+    /// The time between two requests to one host: the crawl's, or the store's own if that is longer.
+    pub delay: Duration,
+    /// Names the extractor and all of the store's file: what was read from a page by another recipe is read anew.
+    pub recipe: String,
+    /// The selector of a listing's links to products.
+    pub items: Selector,
+    /// The selector of the link to the next listing.
+    pub next: Selector,
+}
+
+/// `configs/demo.toml` and its like.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConfigFile {
+    /// The product token that robots.txt knows us by, and a version.
+    user_agent: String,
+    /// An address at which a shop reaches a person: `mailto:` or a page.
+    contact: Option<String>,
+    /// Where the journal and the pictures go, relative to the working folder.
+    #[serde(default = "datasets")]
+    out: PathBuf,
+    /// JSON lines, relative to this file.
+    ratings: PathBuf,
+    /// TOML, relative to this file.
+    taxonomy: PathBuf,
+    #[serde(default = "its_a_start")]
+    rating_floor: Label,
+    /// Seconds between two requests to one host.
+    #[serde(default = "one_second")]
+    delay: f64,
+    /// Store files, relative to this file.
+    stores: Vec<PathBuf>,
+}
+
+/// `configs/stores/*.toml`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoreFile {
+    /// Short, for ids and for the command line: lower-case letters, digits, `-`.
+    pub name: String,
+    /// What the store calls itself.
+    pub title: String,
+    /// What it sells: new or second-hand.
+    pub condition: Condition,
+    /// Its front page.
+    pub base: Url,
+    /// Where its listings start, relative to `base`. For a Shopify feed: the shop or a collection.
+    #[serde(default = "front_page")]
+    pub start: Vec<String>,
+    /// How its items are found.
+    pub source: Source,
+    /// For `structured`: how its listings are read.
+    #[serde(default)]
+    pub listing: ListingFile,
+    /// The currency of prices that do not say.
+    pub currency: Option<Currency>,
+    /// `.` or `,`: what stands before decimals, where that is not plain.
+    pub decimal_separator: Option<char>,
+    /// Seconds between two requests to one host; the crawl's delay counts if it is longer.
+    pub delay: Option<f64>,
+    /// The store's own words for types, in any language: label to type. They count before the taxonomy.
+    #[serde(default)]
+    pub labels: BTreeMap<String, BagType>,
+    /// For tests: the store may be on this machine.
+    #[serde(default)]
+    pub allow_loopback: bool,
+}
+
+/// How a store's items are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// Shopify's `products.json`.
+    Shopify,
+    /// Listings that link to product pages with JSON-LD, microdata or Open Graph.
+    Structured,
+}
+
+/// How a store's listings are read.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ListingFile {
+    /// CSS selector of the links to products.
+    pub items: String,
+    /// CSS selector of the link to the next listing.
+    pub next: String,
+    /// The listing is made by JavaScript: render it in a browser.
+    pub browser: bool,
+    /// CSS selector that matches once the browser has rendered everything; that of the items, if there is none.
+    pub ready: Option<String>,
+}
+
+impl Default for ListingFile {
+    fn default() -> Self {
+        ListingFile {
+            items: "a[href*='/product']".into(),
+            next: "link[rel~='next'], a[rel~='next']".into(),
+            browser: false,
+            ready: None,
+        }
+    }
+}
+
+fn datasets() -> PathBuf {
+    "datasets".into()
+}
+
+fn its_a_start() -> Label {
+    Label::ItsAStart
+}
+
+fn one_second() -> f64 {
+    1.0
+}
+
+fn front_page() -> Vec<String> {
+    vec!["/".into()]
+}
+
+impl Config {
+    /// Read a crawl's file and all that it names. Of the stores, only those in `only`, if there are any.
+    ///
+    /// # Errors
+    /// Exit 2 for what a person wrote, with file, key and what was expected; exit 65 for ratings that cannot be read.
+    pub fn load(path: &Path, only: &[String]) -> Result<Self> {
+        let file: ConfigFile = config::load(path)?;
+        let wrong = |what: String| Error::Usage(format!("{}: {what}", path.display()));
+        let contact = file.contact.as_deref().unwrap_or_default().trim();
+        if contact.is_empty() {
+            return Err(wrong(
+                "no `contact`: expected an address at which a shop reaches a person, such as \"mailto:crawl@example.org\"".into(),
+            ));
+        }
+        if crate::robots::product_token(&file.user_agent).is_empty() {
+            return Err(wrong(format!(
+                "user_agent = \"{}\": expected a name of letters, such as \"GoodTwin/0.1\"",
+                file.user_agent
+            )));
+        }
+        let delay = seconds(file.delay).map_err(|e| wrong(format!("delay = {}: {e}", file.delay)))?;
+        if file.stores.is_empty() {
+            return Err(wrong("stores = []: expected at least one store's file".into()));
+        }
+        let beside = |p: &PathBuf| path.parent().unwrap_or(Path::new("")).join(p);
+        let mut stores: Vec<Store> = Vec::new();
+        for store in &file.stores {
+            let store = Store::load(&beside(store), delay)?;
+            if stores.iter().any(|s| s.file.name == store.file.name) {
+                return Err(wrong(format!(
+                    "two stores are called `{}`: expected a name for one each",
+                    store.file.name
+                )));
+            }
+            stores.push(store);
+        }
+        for name in only {
+            if !stores.iter().any(|s| &s.file.name == name) {
+                let names: Vec<&str> = stores.iter().map(|s| s.file.name.as_str()).collect();
+                let hint = config::nearest(name, names.iter().copied());
+                let hint = hint.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
+                return Err(wrong(format!("there is no store `{name}`{hint} Stores: {}", names.join(", "))));
+            }
+        }
+        if !only.is_empty() {
+            stores.retain(|s| only.contains(&s.file.name));
+        }
+        Ok(Config {
+            user_agent: format!("{} (+{contact})", file.user_agent.trim()),
+            out: file.out,
+            ratings: RatingBook::load(&beside(&file.ratings))?,
+            taxonomy: Taxonomy::load(&beside(&file.taxonomy))?,
+            rating_floor: file.rating_floor,
+            stores,
+        })
+    }
+}
+
+impl Store {
+    /// Read a store's file.
+    pub fn load(path: &Path, least_delay: Duration) -> Result<Self> {
+        let file: StoreFile = config::load(path)?;
+        Store::new(file, least_delay).map_err(|what| Error::Usage(format!("{}: {what}", path.display())))
+    }
+
+    /// Check what a store's file says.
+    ///
+    /// # Errors
+    /// The key, its value, and what was expected.
+    pub fn new(file: StoreFile, least_delay: Duration) -> Result<Self, String> {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if file.name.is_empty() || !file.name.chars().all(plain) {
+            return Err(format!("name = \"{}\": expected lower-case letters, digits and `-`", file.name));
+        }
+        crate::guard::check_url(&file.base, file.allow_loopback)
+            .map_err(|e| format!("base = \"{}\": {e}", file.base))?;
+        if let Some(sign) = file.decimal_separator.filter(|s| !matches!(s, '.' | ',')) {
+            return Err(format!("decimal_separator = \"{sign}\": expected \".\" or \",\""));
+        }
+        for start in &file.start {
+            file.base.join(start).map_err(|e| format!("start = \"{start}\": {e}"))?;
+        }
+        let own = file.delay.map(seconds).transpose().map_err(|e| format!("delay: {e}"))?;
+        let selector = |key: &str, css: &str| {
+            Selector::parse(css).map_err(|e| format!("{key} = \"{css}\": expected a CSS selector: {e}"))
+        };
+        let json = serde_json::to_vec(&file).expect("our own types have string keys and serialise");
+        Ok(Store {
+            delay: own.unwrap_or_default().max(least_delay),
+            recipe: format!("{EXTRACTOR}-{}", goodtwin_core::ContentId::of(json).short()),
+            items: selector("items", &file.listing.items)?,
+            next: selector("next", &file.listing.next)?,
+            file,
+        })
+    }
+}
+
+/// Raised when pages are read differently than before.
+const EXTRACTOR: u32 = 1;
+
+fn seconds(seconds: f64) -> Result<Duration, String> {
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|d| *d <= Duration::from_secs(3600))
+        .ok_or_else(|| "expected seconds between 0 and 3600".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STORE: &str = "name = 'a'\ntitle = 'A'\ncondition = 'new'\nbase = 'https://a.example/'\nsource = 'shopify'\n";
+
+    fn load(crawl: &str, store: &str) -> Result<Config> {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("a.toml"), store).unwrap();
+        std::fs::write(dir.path().join("ratings.jsonl"), "").unwrap();
+        std::fs::write(dir.path().join("taxonomy.toml"), "[types.tote]\nwords = ['shopper']\n").unwrap();
+        let path = dir.path().join("crawl.toml");
+        std::fs::write(&path, crawl).unwrap();
+        Config::load(&path, &[])
+    }
+
+    fn crawl(change: &str) -> String {
+        format!(
+            "user_agent = 'GoodTwin/0.1'\nratings = 'ratings.jsonl'\ntaxonomy = 'taxonomy.toml'\nstores = ['a.toml']\n{change}"
+        )
+    }
+
+    #[test]
+    fn a_whole_config_is_read() {
+        let config = load(&crawl("contact = 'mailto:a@example.org'\ndelay = 2.5"), STORE).unwrap();
+        assert_eq!(config.user_agent, "GoodTwin/0.1 (+mailto:a@example.org)");
+        assert_eq!(config.rating_floor, Label::ItsAStart);
+        assert_eq!(config.stores[0].delay, Duration::from_millis(2500));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_what_was_expected() {
+        let contact = "contact = 'mailto:a@example.org'\n";
+        for (change, store, expected) in [
+            ("", STORE.to_string(), "no `contact`: expected an address"),
+            (&format!("{contact}delay = -1"), STORE.into(), "delay = -1: expected seconds"),
+            (&format!("{contact}rating_flor = 'Good'"), STORE.into(), "did you mean `rating_floor`?"),
+            (contact, format!("{STORE}shelf = 1"), "line 6: unknown key `shelf`"),
+            (contact, STORE.replace("https://a.example/", "http://127.0.0.1:1/"), "loopback, private"),
+            (contact, STORE.replace("'a'", "'A b'"), "name = \"A b\": expected lower-case"),
+            (contact, format!("{STORE}decimal_separator = ';'"), "expected \".\" or \",\""),
+            (contact, format!("{STORE}[listing]\nitems = 'a['"), "expected a CSS selector"),
+        ] {
+            let error = load(&crawl(change), &store).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{error}");
+            assert!(error.to_string().contains(expected), "{error}");
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! schema.org's vocabulary: from nodes, wherever they stood on the page, to its one product.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::{Listing, availability, condition, last_part, tidy};
+
+type Node = Map<String, Value>;
+
+/// Nodes within nodes, at most: references can go in circles.
+const MAX_DEPTH: usize = 12;
+
+/// The properties through which a page's own product is reached. Others lead to related products, whose prices are not its own.
+const WAYS: [&str; 5] = ["@graph", "mainEntity", "mainEntityOfPage", "hasVariant", "itemOffered"];
+
+/// The product that the page is about: the one with the page's address, or else the first.
+pub fn product(roots: &[Value], page: &Url) -> Option<Listing> {
+    let graph = Graph::new(roots);
+    let mut found = Vec::new();
+    for root in roots {
+        graph.collect(root, None, &mut found, 0);
+    }
+    let here = |node: &Node| {
+        let addresses = ["url", "@id"].iter().filter_map(|k| graph.text(node.get(*k)?));
+        let offered = graph.nodes(node.get("offers")).into_iter().filter_map(|o| graph.text(o.get("url")?));
+        addresses.chain(offered).any(|a| page.join(&a).is_ok_and(|a| same_page(&a, page)))
+    };
+    let (node, group) = found.iter().find(|(node, _)| here(node)).or(found.first()).copied()?;
+    // A group is told by its variant; what the variant leaves out, the group says.
+    let variants = graph.nodes(node.get("hasVariant"));
+    let (node, group) = match variants.first() {
+        Some(variant) if is(node, &["ProductGroup"]) => (*variant, Some(node)),
+        _ => (node, group),
+    };
+    let mut listing = graph.listing(node, page);
+    if let Some(group) = group {
+        let id = group.get("productGroupID").and_then(|v| graph.text(v));
+        listing.group = listing.group.or(id);
+        listing.merge(Listing { price: None, ..graph.listing(group, page) }, "its group");
+    }
+    Some(listing)
+}
+
+/// The names of a `BreadcrumbList`, the deepest first: it is the most telling.
+pub fn breadcrumb(roots: &[Value]) -> Vec<String> {
+    let graph = Graph::new(roots);
+    let mut names = Vec::new();
+    for node in graph.all.iter().filter(|n| is(n, &["BreadcrumbList"])) {
+        for entry in graph.nodes(node.get("itemListElement")) {
+            let name = entry.get("name").and_then(|n| graph.text(n));
+            names.extend(name.or_else(|| graph.text(entry.get("item")?)));
+        }
+    }
+    names.reverse();
+    names
+}
+
+/// All nodes of a page, and those that have a name by it.
+struct Graph<'a> {
+    all: Vec<&'a Node>,
+    by_id: HashMap<&'a str, &'a Node>,
+}
+
+impl<'a> Graph<'a> {
+    fn new(roots: &'a [Value]) -> Self {
+        let mut graph = Graph { all: Vec::new(), by_id: HashMap::new() };
+        let mut pending: Vec<&Value> = roots.iter().rev().collect();
+        while let Some(value) = pending.pop() {
+            match value {
+                Value::Array(values) => pending.extend(values.iter().rev()),
+                Value::Object(node) => {
+                    graph.all.push(node);
+                    if let Some(id) = node.get("@id").and_then(Value::as_str)
+                        && node.len() > 1
+                    {
+                        graph.by_id.entry(id).or_insert(node);
+                    }
+                    pending.extend(node.values().rev());
+                }
+                _ => {}
+            }
+        }
+        graph
+    }
+
+    /// The page's products, with the group through which each was reached.
+    fn collect(
+        &self,
+        value: &'a Value,
+        group: Option<&'a Node>,
+        found: &mut Vec<(&'a Node, Option<&'a Node>)>,
+        depth: usize,
+    ) {
+        if depth > MAX_DEPTH {
+            return;
+        }
+        for node in self.nodes(Some(value)) {
+            let is_group = is(node, &["ProductGroup"]);
+            if is_group || is(node, &["Product", "IndividualProduct", "ProductModel"]) {
+                found.push((node, group));
+            }
+            for way in WAYS.iter().filter_map(|w| node.get(*w)) {
+                self.collect(way, if is_group { Some(node) } else { group }, found, depth + 1);
+            }
+        }
+    }
+
+    /// The nodes that a value holds: itself, those of a list, and those that are only named here.
+    fn nodes(&self, value: Option<&'a Value>) -> Vec<&'a Node> {
+        match value {
+            Some(Value::Array(values)) => values.iter().flat_map(|v| self.nodes(Some(v))).collect(),
+            Some(Value::Object(node)) => {
+                let id = node.get("@id").and_then(Value::as_str).filter(|_| node.len() == 1);
+                vec![id.and_then(|id| self.by_id.get(id).copied()).unwrap_or(node)]
+            }
+            _ => vec![],
+        }
+    }
+
+    /// A value's text: itself, a number's digits, a thing's name, the first of a list.
+    fn text(&self, value: &'a Value) -> Option<String> {
+        match value {
+            Value::String(text) => tidy(text),
+            Value::Number(number) => Some(number.to_string()),
+            Value::Array(values) => values.iter().find_map(|v| self.text(v)),
+            Value::Object(_) => {
+                let node = self.nodes(Some(value)).into_iter().next()?;
+                ["name", "@value"].iter().find_map(|k| match node.get(*k)? {
+                    Value::Object(_) => None,
+                    plain => self.text(plain),
+                })
+            }
+            _ => None,
+        }
+    }
+
+    fn listing(&self, node: &'a Node, page: &Url) -> Listing {
+        let text = |key: &str| node.get(key).and_then(|v| self.text(v));
+        let offers = self.offers(node);
+        let offered = |key: &str| offers.iter().find_map(|o| self.text(o.get(key)?));
+        let (price, currency) = self.price(&offers, page);
+        let groups = self.nodes(node.get("isVariantOf"));
+        let group =
+            groups.iter().find_map(|g| ["productGroupID", "@id", "name"].iter().find_map(|k| self.text(g.get(*k)?)));
+        let labels = |key: &str| match node.get(key) {
+            Some(Value::Array(values)) => values.iter().filter_map(|v| self.text(v)).collect(),
+            Some(value) => self.text(value).into_iter().collect::<Vec<_>>(),
+            None => vec![],
+        };
+        Listing {
+            title: text("name"),
+            brand: text("brand").or_else(|| text("manufacturer")),
+            price,
+            currency,
+            availability: offered("availability").or_else(|| text("availability")).and_then(|t| availability(&t)),
+            condition: offered("itemCondition").or_else(|| text("itemCondition")).and_then(|t| condition(&t)),
+            images: self.images(node.get("image")),
+            group: text("inProductGroupWithID").or(group),
+            model: text("model"),
+            colour: text("color"),
+            labels: labels("category"),
+            ..Listing::default()
+        }
+    }
+
+    /// A product's offers, those within an aggregate too.
+    fn offers(&self, node: &'a Node) -> Vec<&'a Node> {
+        let mut offers = Vec::new();
+        for offer in self.nodes(node.get("offers")) {
+            offers.push(offer);
+            offers.extend(self.nodes(offer.get("offers")));
+        }
+        offers
+    }
+
+    /// The one price of all offers; of several, that of the offer at the page's address; or else none, but their texts.
+    fn price(&self, offers: &[&'a Node], page: &Url) -> (Option<String>, Option<String>) {
+        let mut prices: Vec<(String, Option<String>, bool)> = Vec::new();
+        for offer in offers {
+            let specified = self.nodes(offer.get("priceSpecification")).into_iter().next();
+            let get = |key: &str| {
+                let direct = offer.get(key).and_then(|v| self.text(v));
+                direct.or_else(|| self.text(specified?.get(key)?))
+            };
+            let same = |(low, high): (String, String)| (low == high).then_some(low);
+            let Some(price) = get("price").or_else(|| same((get("lowPrice")?, get("highPrice")?))) else { continue };
+            let here = get("url").is_some_and(|u| page.join(&u).is_ok_and(|u| same_page(&u, page)));
+            prices.push((price, get("priceCurrency"), here));
+        }
+        let Some((first, currency, _)) = prices.first().cloned() else { return (None, None) };
+        if prices.iter().all(|p| p.0 == first) {
+            return (Some(first), currency);
+        }
+        let mut here = prices.iter().filter(|p| p.2);
+        match (here.next(), here.next()) {
+            (Some((price, currency, _)), None) => (Some(price.clone()), currency.clone()),
+            // Two amounts in one text are read as none, and the text is kept.
+            _ => (Some(prices.iter().map(|p| p.0.as_str()).collect::<Vec<_>>().join(" / ")), currency),
+        }
+    }
+
+    fn images(&self, value: Option<&'a Value>) -> Vec<String> {
+        match value {
+            Some(Value::Array(values)) => values.iter().flat_map(|v| self.images(Some(v))).collect(),
+            Some(Value::String(address)) => tidy(address).into_iter().collect(),
+            Some(Value::Object(_)) => self
+                .nodes(value)
+                .into_iter()
+                .filter_map(|n| ["contentUrl", "url", "@id"].iter().find_map(|k| self.text(n.get(*k)?)))
+                .collect(),
+            _ => vec![],
+        }
+    }
+}
+
+/// The same page, whatever fragment and slash stand at the end.
+fn same_page(a: &Url, b: &Url) -> bool {
+    a.host_str() == b.host_str()
+        && a.port_or_known_default() == b.port_or_known_default()
+        && a.path().trim_end_matches('/') == b.path().trim_end_matches('/')
+        && a.query() == b.query()
+        && (!a.path().trim_matches('/').is_empty() || a.query().is_some())
+}
+
+fn is(node: &Node, types: &[&str]) -> bool {
+    let named =
+        |value: &Value| value.as_str().is_some_and(|t| types.contains(&last_part(t).trim_start_matches("schema:")));
+    match node.get("@type") {
+        Some(Value::Array(values)) => values.iter().any(named),
+        Some(value) => named(value),
+        None => false,
+    }
+}

@@ -1,0 +1,108 @@
+//! robots.txt, fetched once a day for each origin, and asked before every request.
+//!
+//! 4xx means that there are no rules; 5xx, 429 and no answer at all mean that nothing may be asked. What was found stands in
+//! the journal.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::OnceCell;
+use url::Url;
+
+use super::{FetchError, Fetcher, Hop, Manners, Oversize, host_of};
+use crate::governor::NoTurn;
+use crate::guard;
+use crate::journal::fetched::{RobotsRow, Validators};
+use crate::robots::{MAX_BYTES, Rules};
+
+/// RFC 9309: at least five redirects are followed.
+const MAX_REDIRECTS: usize = 5;
+/// RFC 9309: not used for longer than this.
+const KEPT: SignedDuration = SignedDuration::from_hours(24);
+
+const RULES: &str = "rules";
+const ALLOW_ALL: &str = "allow-all";
+const DISALLOW_ALL: &str = "disallow-all";
+
+/// What the hosts of this run said.
+#[derive(Default)]
+pub(super) struct Cache(Mutex<HashMap<String, Arc<OnceCell<Policy>>>>);
+
+enum Policy {
+    Rules(Rules),
+    DisallowAll,
+}
+
+impl Fetcher {
+    pub(super) async fn robots_allow(&self, url: &Url, manners: Manners) -> Result<(), FetchError> {
+        let origin = url.origin().ascii_serialization();
+        let cell = {
+            let mut known = self.robots.0.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(known.entry(origin.clone()).or_default())
+        };
+        let policy = cell.get_or_try_init(|| self.policy(&origin, url, manners)).await?;
+        let no = |rule: String| Err(FetchError::Robots { origin: origin.clone(), rule });
+        match policy {
+            Policy::DisallowAll => no("cannot be read, so nothing may be asked".into()),
+            Policy::Rules(rules) => {
+                let decision = rules.decide(url.as_str());
+                match decision.rule {
+                    Some((rule, line)) if !decision.allowed => no(format!("line {line}: {rule}")),
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+
+    async fn policy(&self, origin: &str, url: &Url, manners: Manners) -> Result<Policy, FetchError> {
+        let key = origin.to_string();
+        let known = self.journal.with(move |journal| journal.robots(&key)).await?;
+        let row = match known {
+            // What was not answered may be answered now.
+            Some(row) if row.outcome != DISALLOW_ALL && Timestamp::now().duration_since(row.fetched_at) < KEPT => row,
+            _ => {
+                let row = self.fetch_robots(url, manners).await?;
+                let (key, kept) = (origin.to_string(), row.clone());
+                self.journal.with(move |journal| journal.put_robots(&key, &kept)).await?;
+                row
+            }
+        };
+        if row.outcome == DISALLOW_ALL {
+            return Ok(Policy::DisallowAll);
+        }
+        let rules = Rules::parse(&row.body, &self.token);
+        if let Some(delay) = rules.crawl_delay() {
+            self.governor.at_least(&host_of(url), delay);
+        }
+        Ok(Policy::Rules(rules))
+    }
+
+    async fn fetch_robots(&self, site: &Url, manners: Manners) -> Result<RobotsRow, FetchError> {
+        let row =
+            |outcome: &str, body: Vec<u8>| RobotsRow { fetched_at: Timestamp::now(), outcome: outcome.into(), body };
+        let mut url = site.join("/robots.txt").expect("an absolute path joins to every http address");
+        for _ in 0..=MAX_REDIRECTS {
+            if guard::check_url(&url, manners.allow_loopback).is_err() {
+                return Ok(row(DISALLOW_ALL, vec![]));
+            }
+            self.governor.at_least(&host_of(&url), manners.delay);
+            // One byte more than is read shows that the last line may be half a line.
+            let asked = self.ask(&url, manners, &Validators::default(), MAX_BYTES + 1, Oversize::Cut).await;
+            match asked {
+                Ok(Hop::Answer(answer)) => return Ok(row(RULES, answer.body.to_vec())),
+                Ok(Hop::Redirect(next)) => url = next,
+                Err(FetchError::Status { status, .. }) if (400..500).contains(&status) && status != 429 => {
+                    return Ok(row(ALLOW_ALL, vec![]));
+                }
+                Err(e @ (FetchError::Fatal(_) | FetchError::NoTurn(NoTurn::Stopping))) => return Err(e),
+                Err(e) => {
+                    tracing::warn!(%url, error = %e, "robots.txt cannot be read: nothing of this host is asked");
+                    return Ok(row(DISALLOW_ALL, vec![]));
+                }
+            }
+        }
+        // More redirects than that are taken for a file that is not there.
+        Ok(row(ALLOW_ALL, vec![]))
+    }
+}

@@ -1,0 +1,197 @@
+//! Which addresses may be asked at all: http and https, on the public network.
+//!
+//! A shop's page can link or redirect to anything, so [`check_url`] looks at each address before it is asked, and
+//! [`PublicResolver`] at each address that a name turns out to have. A store's file may allow loopback, for tests.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use url::{Host, Url};
+
+/// Why an address is not asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Not http or https.
+    #[error("{url}: the scheme is not http or https")]
+    Scheme {
+        /// The address.
+        url: String,
+    },
+    /// It holds a user name or a password.
+    #[error("{url}: the address holds a user name or a password")]
+    Credentials {
+        /// The address.
+        url: String,
+    },
+    /// It lies on this machine or in a private network.
+    #[error("{host}: loopback, private and reserved addresses are not asked")]
+    Private {
+        /// The host, as the address names it.
+        host: String,
+    },
+}
+
+/// Check what can be seen from the address alone; names are looked at when they are resolved.
+pub fn check_url(url: &Url, allow_loopback: bool) -> Result<(), Refused> {
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(Refused::Scheme { url: url.to_string() });
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        let mut bare = url.clone();
+        let _ = bare.set_username("");
+        let _ = bare.set_password(None);
+        return Err(Refused::Credentials { url: bare.to_string() });
+    }
+    let ip = match url.host() {
+        Some(Host::Ipv4(ip)) => IpAddr::V4(ip),
+        Some(Host::Ipv6(ip)) => IpAddr::V6(ip),
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.').to_ascii_lowercase();
+            return match name == "localhost" || name.ends_with(".localhost") {
+                true if !allow_loopback => Err(Refused::Private { host: name }),
+                _ => Ok(()),
+            };
+        }
+        None => return Err(Refused::Scheme { url: url.to_string() }),
+    };
+    if is_public(ip) || (allow_loopback && ip.is_loopback()) {
+        Ok(())
+    } else {
+        Err(Refused::Private { host: ip.to_string() })
+    }
+}
+
+/// Whether an address is one of the public network, by IANA's registers of special purposes.
+pub fn is_public(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => is_public_v4(ip),
+        IpAddr::V6(ip) => is_public_v6(ip),
+    }
+}
+
+fn is_public_v4(ip: Ipv4Addr) -> bool {
+    let [a, b, c, _] = ip.octets();
+    let reserved = ip.is_private()
+        || ip.is_loopback()
+        || ip.is_link_local()
+        || ip.is_broadcast()
+        || ip.is_documentation()
+        || a == 0
+        || (a == 100 && (64..128).contains(&b)) // shared by carriers
+        || (a == 192 && b == 0 && c == 0)
+        || (a == 192 && b == 88 && c == 99) // 6to4 relays
+        || (a == 198 && (18..20).contains(&b)) // benchmarks
+        || a >= 224; // multicast and the future
+    !reserved
+}
+
+fn is_public_v6(ip: Ipv6Addr) -> bool {
+    let s = ip.segments();
+    // An IPv4 address in IPv6's clothes is judged as what it is.
+    let embedded = |high: u16, low: u16| {
+        let [a, b] = high.to_be_bytes();
+        let [c, d] = low.to_be_bytes();
+        is_public_v4(Ipv4Addr::new(a, b, c, d))
+    };
+    match s {
+        [0, 0, 0, 0, 0, 0xffff, high, low] => embedded(high, low),
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => embedded(high, low),
+        [0x2002, high, low, ..] => embedded(high, low),
+        // Teredo, benchmarks, ORCHID, and others of 2001::/23; then documentation.
+        [0x2001, b, ..] if b < 0x200 => false,
+        [0x2001, 0xdb8, ..] => false,
+        [0x3fff, b, ..] if b < 0x1000 => false,
+        // Of all the rest, only 2000::/3 is given out.
+        [a, ..] => a & 0xe000 == 0x2000,
+    }
+}
+
+/// Resolves names by the system, and leaves out addresses that [`is_public`] does not take.
+#[derive(Clone, Copy, Debug)]
+pub struct PublicResolver {
+    /// Whether loopback may stay.
+    pub allow_loopback: bool,
+}
+
+impl Resolve for PublicResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let allow_loopback = self.allow_loopback;
+        Box::pin(async move {
+            let host = name.as_str().to_string();
+            let found = tokio::net::lookup_host((host.as_str(), 0)).await?;
+            let kept: Vec<_> =
+                found.filter(|a| is_public(a.ip()) || (allow_loopback && a.ip().is_loopback())).collect();
+            if kept.is_empty() {
+                return Err(Refused::Private { host }.into());
+            }
+            Ok(Box::new(kept.into_iter()) as Addrs)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(url: &str) -> bool {
+        check_url(&url.parse().unwrap(), false).is_ok()
+    }
+
+    #[test]
+    fn private_addresses_are_refused_in_every_writing() {
+        for url in [
+            "http://127.0.0.1/",
+            "http://2130706433/",
+            "http://0x7f.1/",
+            "http://0177.0.0.1:8471/",
+            "http://localhost/",
+            "http://a.localhost./",
+            "http://10.1.2.3/",
+            "http://172.31.0.1/",
+            "http://192.168.0.1/",
+            "http://169.254.169.254/latest/meta-data",
+            "http://100.64.0.1/",
+            "http://0.0.0.0/",
+            "http://198.18.0.1/",
+            "http://224.0.0.1/",
+            "http://255.255.255.255/",
+            "http://[::1]/",
+            "http://[::]/",
+            "http://[::ffff:127.0.0.1]/",
+            "http://[64:ff9b::10.0.0.1]/",
+            "http://[2002:7f00:1::]/",
+            "http://[fe80::1]/",
+            "http://[fd00::1]/",
+            "http://[2001:db8::1]/",
+            "http://[ff02::1]/",
+            "ftp://shop.example/",
+            "file:///etc/passwd",
+            "http://me:secret@shop.example/",
+        ] {
+            assert!(!check(url), "{url}");
+        }
+        for url in ["http://93.184.216.34/", "https://shop.example/a", "http://[2606:4700::1]/", "http://172.32.0.1/"] {
+            assert!(check(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_store_may_allow_loopback_and_no_more() {
+        let allowed = |url: &str| check_url(&url.parse().unwrap(), true).is_ok();
+        assert!(allowed("http://127.0.0.1:8471/") && allowed("http://[::1]/") && allowed("http://localhost/"));
+        assert!(!allowed("http://10.0.0.1/") && !allowed("http://169.254.169.254/"));
+    }
+
+    #[test]
+    fn a_refusal_does_not_repeat_the_password() {
+        let refused = check_url(&"http://me:secret@shop.example/".parse().unwrap(), false).unwrap_err();
+        assert!(!refused.to_string().contains("secret"), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn a_name_that_means_this_machine_is_refused_when_it_is_resolved() {
+        let resolve = |allow_loopback| PublicResolver { allow_loopback }.resolve("localhost".parse().unwrap());
+        assert!(resolve(false).await.is_err());
+        assert!(resolve(true).await.is_ok());
+    }
+}

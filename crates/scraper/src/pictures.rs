@@ -1,0 +1,120 @@
+//! Pictures: fetched, checked whole, kept under their hash, written down.
+//!
+//! A picture that is whole and on the disk is never asked for again under the same address: shops give a changed picture a
+//! new address. One that was bad is asked for again in each run, by its validators if it has any.
+
+use std::path::Path;
+
+use goodtwin_core::{ContentId, ItemImage, atomic};
+use jiff::Timestamp;
+use url::Url;
+
+use crate::State;
+use crate::extract::refuses_ai;
+use crate::fetch::{Answer, FetchError};
+use crate::governor::NoTurn;
+use crate::journal::fetched::{ImageRow, Validators};
+use crate::store_run::{StoreEnd, StoreRun};
+
+/// A picture, or why there is none: a word to count by and a sentence.
+pub type Picture = Result<ItemImage, (String, String)>;
+
+impl StoreRun<'_> {
+    /// The picture at an address, from the journal or from the shop. Its row is in the journal when this returns.
+    pub(crate) async fn picture(&self, url: &str) -> Result<Picture, StoreEnd> {
+        let key = url.to_string();
+        let known = self.journal.with(move |journal| journal.image(&key)).await?;
+        let images_dir = self.config.out.join("images");
+        let mut validators = Validators::default();
+        if let Some(known) = &known {
+            match &known.outcome {
+                Ok(image) if images_dir.join(image.file_name()).is_file() => return Ok(known.outcome.clone()),
+                Ok(_) => {} // the file was taken away: fetch it anew
+                Err(_) if known.run == self.run => return Ok(known.outcome.clone()),
+                Err(_) => validators = known.validators.clone(),
+            }
+        }
+        let row = match self.ask_for_picture(url, &validators).await {
+            Ok(answer) if answer.not_modified => match known {
+                Some(known) => ImageRow { run: self.run, ..known },
+                None => self.bad(Validators::default(), "blocked", format!("{url}: answered 304 to a first request")),
+            },
+            Ok(answer) => self.check_and_keep(url, answer, &images_dir).await?,
+            Err(e) => {
+                let (cause, detail) = cause_of(e)?;
+                self.bad(Validators::default(), cause, detail)
+            }
+        };
+        let (key, kept) = (url.to_string(), row.clone());
+        self.journal.with(move |journal| journal.put_image(&key, &kept, Timestamp::now())).await?;
+        Ok(row.outcome)
+    }
+
+    async fn ask_for_picture(&self, url: &str, validators: &Validators) -> Result<Answer, FetchError> {
+        let address: Url = url
+            .parse()
+            .map_err(|e: url::ParseError| FetchError::Unreachable { url: url.into(), reason: e.to_string() })?;
+        self.fetcher.image(&address, self.manners(), validators).await
+    }
+
+    async fn check_and_keep(&self, url: &str, answer: Answer, images_dir: &Path) -> Result<ImageRow, StoreEnd> {
+        let Answer { body, validators, robots_tags, .. } = answer;
+        if robots_tags.iter().any(|tag| refuses_ai(tag, self.agent())) {
+            let detail = format!("{url}: X-Robots-Tag: {}", robots_tags.join(", "));
+            return Ok(self.bad(validators, "noai", detail));
+        }
+        let (url, images_dir) = (url.to_string(), images_dir.to_path_buf());
+        let checked = tokio::task::spawn_blocking(move || {
+            let inspected = match goodtwin_imaging::inspect(&body) {
+                Ok(inspected) => inspected,
+                Err(refusal) => return Ok(Err((refusal.cause().to_string(), format!("{url}: {refusal}")))),
+            };
+            let image = ItemImage {
+                sha256: ContentId::of(&body),
+                url,
+                extension: inspected.format.extension().into(),
+                width: inspected.width,
+                height: inspected.height,
+            };
+            // Before its row: a row says that the file is there.
+            let path = images_dir.join(image.file_name());
+            if !path.is_file() {
+                atomic::write(&path, &body)?;
+            }
+            Ok::<Picture, goodtwin_core::Error>(Ok(image))
+        });
+        let outcome = checked.await.map_err(|e| crate::Error::Internal(format!("checking a picture: {e}")))?;
+        Ok(ImageRow { run: self.run, validators, outcome: outcome.map_err(crate::Error::from)? })
+    }
+
+    fn bad(&self, validators: Validators, cause: &str, detail: String) -> ImageRow {
+        ImageRow { run: self.run, validators, outcome: Err((cause.into(), detail)) }
+    }
+}
+
+/// The word for a picture that could not be fetched; what is no fault of the picture's ends the store's part of the run.
+fn cause_of(error: FetchError) -> Result<(&'static str, String), StoreEnd> {
+    let cause = match &error {
+        FetchError::Robots { .. } => "robots",
+        FetchError::Status { status: 404 | 410, .. } => "gone",
+        FetchError::Cut { .. } => "truncated",
+        FetchError::TooLarge { .. } => "too-large",
+        // The picture's host may be another one than the shop's: that one asks to be left alone, the shop does not.
+        FetchError::NoTurn(NoTurn::Stalled { .. }) => "blocked",
+        FetchError::NoTurn(NoTurn::Stopping) | FetchError::Fatal(_) => return Err(error.into()),
+        _ => "blocked",
+    };
+    Ok((cause, error.to_string()))
+}
+
+/// The state of an item none of whose pictures is whole, by the cause of its main one.
+pub(crate) fn state_without_pictures(cause: &str) -> State {
+    match cause {
+        "truncated" => State::Truncated,
+        "not-an-image" => State::NotAnImage,
+        "too-small" => State::TooSmall,
+        "robots" => State::Robots,
+        "noai" => State::NoAi,
+        _ => State::NoImage,
+    }
+}

@@ -1,0 +1,289 @@
+//! Prices from text: exact, or not at all.
+//!
+//! `1.249,00 €`, `£85.00`, `1 299 kr`, `12 € 99`, `CHF 1'250.–` in; a decimal and a currency out. Three digits after a lone
+//! separator are thousands, unless the store says which sign is its decimal separator. What can be read in two ways gives no
+//! amount: a price that is missing is seen, one that is wrong by a thousand is not.
+
+use goodtwin_core::Currency;
+use rust_decimal::Decimal;
+
+/// What was read from a price's text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PriceText {
+    /// The amount, if it can be read in one way only.
+    pub amount: Option<Decimal>,
+    /// The currency's code or sign, as found: "EUR", "kr".
+    pub sign: Option<&'static str>,
+    /// The currency, where the sign names exactly one.
+    pub currency: Option<Currency>,
+}
+
+/// Signs, longest first where one holds another, and the one currency that each names, if it is one.
+const SIGNS: &[(&str, Option<&str>)] = &[
+    ("AU$", Some("AUD")),
+    ("CA$", Some("CAD")),
+    ("US$", Some("USD")),
+    ("HK$", Some("HKD")),
+    ("NZ$", Some("NZD")),
+    ("MX$", Some("MXN")),
+    ("R$", Some("BRL")),
+    ("A$", Some("AUD")),
+    ("C$", Some("CAD")),
+    ("S$", Some("SGD")),
+    ("€", Some("EUR")),
+    ("£", Some("GBP")),
+    ("₹", Some("INR")),
+    ("₩", Some("KRW")),
+    ("₺", Some("TRY")),
+    ("₽", Some("RUB")),
+    ("₴", Some("UAH")),
+    ("₪", Some("ILS")),
+    ("zł", Some("PLN")),
+    ("Kč", Some("CZK")),
+    ("Ft", Some("HUF")),
+    ("lei", Some("RON")),
+    ("$", None),
+    ("¥", None),
+    ("kr", None),
+];
+
+/// Codes that are also words or sizes are left out: a code counts only in capitals and alone.
+const CODES: &[&str] = &[
+    "EUR", "USD", "GBP", "SEK", "DKK", "NOK", "CHF", "JPY", "AUD", "CAD", "PLN", "CZK", "HUF", "INR", "CNY", "HKD",
+    "SGD", "NZD", "MXN", "BRL", "KRW", "TRY", "ILS", "ZAR", "RON", "BGN", "ISK", "AED", "THB", "RUB", "UAH",
+];
+
+/// Read a price. `decimal_separator` (`.` or `,`) decides what three digits after a lone one of them are.
+pub fn parse(text: &str, decimal_separator: Option<char>) -> PriceText {
+    let (sign, currency) = find_currency(text);
+    PriceText { amount: find_amount(text, decimal_separator), sign, currency }
+}
+
+fn find_currency(text: &str) -> (Option<&'static str>, Option<Currency>) {
+    let known = |code: &str| code.parse().expect("the tables hold ISO 4217 codes");
+    let words = text.split(|c: char| !c.is_alphabetic());
+    let mut codes = words.filter_map(|w| CODES.iter().find(|c| **c == w));
+    if let Some(code) = codes.next() {
+        return (Some(code), Some(known(code)));
+    }
+    let lower = text.to_lowercase();
+    let found = SIGNS.iter().find(|(sign, _)| {
+        if !sign.chars().all(char::is_alphabetic) {
+            return text.contains(sign);
+        }
+        // "kr" is a currency in "299 kr" and "kr 299", not in "krona bag".
+        lower.split(|c: char| !c.is_alphabetic()).any(|w| w == sign.to_lowercase())
+    });
+    match found {
+        Some((sign, code)) => (Some(sign), code.map(known)),
+        None => (None, None),
+    }
+}
+
+fn find_amount(text: &str, decimal_separator: Option<char>) -> Option<Decimal> {
+    let numbers = numbers(text);
+    let mut amounts = numbers.iter().map(|n| read_number(n, decimal_separator));
+    let first = amounts.next()??;
+    // "€85 (was €120)" or "85–120": which of them the item costs is anybody's guess.
+    amounts.all(|a| a == Some(first)).then_some(first)
+}
+
+/// The runs of digits and separators in a text, percentages left out, and `12 € 99` and `12€99` made `12.99` first.
+fn numbers(text: &str) -> Vec<String> {
+    let chars: Vec<char> = text.chars().map(|c| if is_space(c) { ' ' } else { c }).collect();
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < chars.len() {
+        if !chars[at].is_ascii_digit() {
+            at += 1;
+            continue;
+        }
+        let start = if at > 0 && matches!(chars[at - 1], '.' | ',') && (at < 2 || !chars[at - 2].is_alphanumeric()) {
+            at - 1
+        } else {
+            at
+        };
+        let mut end = at;
+        while end < chars.len() && (chars[end].is_ascii_digit() || separates(&chars, end)) {
+            end += 1;
+        }
+        let mut number: String = chars[start..end].iter().collect();
+        at = end;
+        if let Some((cents, after)) = cents_after_sign(&chars, end)
+            && !number.contains(['.', ','])
+        {
+            number = format!("{number}.{cents}");
+            at = after;
+        }
+        let mut rest = chars[at..].iter().skip_while(|c| **c == ' ');
+        let negative = start > 0 && matches!(chars[start - 1], '-' | '−') && (start < 2 || chars[start - 2] == ' ');
+        if rest.next() != Some(&'%') && !negative {
+            found.push(number);
+        }
+    }
+    found
+}
+
+/// Whether the sign at `at` stands between two digits as a separator does. A space does so only before exactly three digits.
+fn separates(chars: &[char], at: usize) -> bool {
+    let digits_after = chars[at + 1..].iter().take_while(|c| c.is_ascii_digit()).count();
+    at > 0
+        && chars[at - 1].is_ascii_digit()
+        && match chars[at] {
+            '.' | ',' => digits_after > 0,
+            ' ' | '\'' | '’' => digits_after == 3,
+            _ => false,
+        }
+}
+
+/// The cents of `12 € 99` and `12€99`: exactly two digits after the sign, and nothing more.
+fn cents_after_sign(chars: &[char], mut at: usize) -> Option<(String, usize)> {
+    while chars.get(at) == Some(&' ') {
+        at += 1;
+    }
+    if chars.get(at) != Some(&'€') {
+        return None;
+    }
+    at += 1;
+    while chars.get(at) == Some(&' ') {
+        at += 1;
+    }
+    let cents: String = chars[at..].iter().take_while(|c| c.is_ascii_digit()).collect();
+    let after = at + cents.len();
+    let ends = !matches!(chars.get(after), Some('.' | ',' | '€' | '%'));
+    (cents.len() == 2 && ends).then_some((cents, after))
+}
+
+fn is_space(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '\u{a0}' | '\u{202f}' | '\u{2009}' | '\u{200a}')
+}
+
+/// A run such as `1.249,00`: groups of three make thousands, one last separator makes decimals.
+fn read_number(number: &str, decimal_separator: Option<char>) -> Option<Decimal> {
+    let separators: Vec<(usize, char)> = number.char_indices().filter(|(_, c)| !c.is_ascii_digit()).collect();
+    let Some(&(last_at, last)) = separators.last() else { return number.parse().ok() };
+    let decimals = number.len() - last_at - last.len_utf8();
+    let others: Vec<char> = separators[..separators.len() - 1].iter().map(|(_, c)| *c).collect();
+    let last_is_decimal = match last {
+        // A separator that occurs twice groups; so does one that never stands before decimals.
+        ' ' | '\'' | '’' => false,
+        _ if others.contains(&last) => false,
+        _ if !others.is_empty() => true,
+        _ if decimals == 3 && last_at > 0 && last_at <= 3 && !number.starts_with('0') => {
+            decimal_separator == Some(last)
+        }
+        _ => true,
+    };
+    let (whole, fraction) =
+        if last_is_decimal { (&number[..last_at], &number[last_at + last.len_utf8()..]) } else { (number, "") };
+    let digits = join_groups(whole)?;
+    let text = if fraction.is_empty() { digits } else { format!("{digits}.{fraction}") };
+    text.parse().ok()
+}
+
+/// `1.249` to `1249`; nothing if the groups are not all of three digits, or their separators differ.
+fn join_groups(whole: &str) -> Option<String> {
+    if whole.is_empty() {
+        return Some("0".into());
+    }
+    let mut separators = whole.chars().filter(|c| !c.is_ascii_digit());
+    let Some(separator) = separators.next() else { return Some(whole.into()) };
+    if separators.any(|s| s != separator) {
+        return None;
+    }
+    let groups: Vec<&str> = whole.split(separator).collect();
+    let regular = (1..=3).contains(&groups[0].len()) && groups[1..].iter().all(|g| g.len() == 3);
+    regular.then(|| groups.concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn amount(text: &str) -> Option<String> {
+        parse(text, None).amount.map(|a| a.to_string())
+    }
+
+    #[test]
+    fn prices_of_many_places() {
+        for (text, expected, code) in [
+            ("1.249,00 €", "1249.00", Some("EUR")),
+            ("£85.00", "85.00", Some("GBP")),
+            ("£1,249.00", "1249.00", Some("GBP")),
+            ("1\u{a0}299 kr", "1299", None),
+            ("1\u{202f}299,50\u{a0}SEK", "1299.50", Some("SEK")),
+            ("12 € 99", "12.99", Some("EUR")),
+            ("12€99", "12.99", Some("EUR")),
+            ("CHF 1'250.–", "1250", Some("CHF")),
+            ("$1,299", "1299", None),
+            ("US$ 1,299.9", "1299.9", Some("USD")),
+            ("1.234.567 Ft", "1234567", Some("HUF")),
+            ("1,234,567.89", "1234567.89", None),
+            ("Now 15% off: £ 40", "40", Some("GBP")),
+            ("from 99,- kr.", "99", None),
+            ("0.125 EUR", "0.125", Some("EUR")),
+            (".99", "0.99", None),
+            ("€ 85 (incl. VAT)", "85", Some("EUR")),
+            ("128.00", "128.00", None),
+        ] {
+            let read = parse(text, None);
+            assert_eq!(read.amount.map(|a| a.to_string()).as_deref(), Some(expected), "{text}");
+            assert_eq!(read.currency.map(|c| c.code().to_string()).as_deref(), code, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_can_be_read_in_two_ways_is_not_read() {
+        for text in ["", "Price on request", "85 – 120 €", "£85 was £120", "1.23.4", "1,2,3", "1 23 456", "50%"] {
+            assert_eq!(amount(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_store_says_what_three_digits_after_a_lone_separator_are() {
+        assert_eq!(amount("1.299"), Some("1299".into()));
+        assert_eq!(parse("1.299", Some('.')).amount, Some("1.299".parse().unwrap()));
+        assert_eq!(parse("1.299", Some(',')).amount, Some("1299".parse().unwrap()));
+        assert_eq!(parse("1249.00", Some(',')).amount, Some("1249.00".parse().unwrap()));
+        assert_eq!(parse("1,299", Some(',')).amount, Some("1.299".parse().unwrap()));
+    }
+
+    fn grouped(whole: u64, separator: &str) -> String {
+        let digits = whole.to_string();
+        let mut out = String::new();
+        for (n, c) in digits.chars().enumerate() {
+            if n > 0 && (digits.len() - n) % 3 == 0 {
+                out += separator;
+            }
+            out.push(c);
+        }
+        out
+    }
+
+    proptest! {
+        #[test]
+        fn every_written_price_is_read_back(whole in 0u64..1_000_000_000, cents in 0u32..100, style in 0usize..6) {
+            let (group, decimal, before, after) = [
+                (".", ",", "", " €"), (",", ".", "£", ""), ("\u{a0}", ",", "", "\u{a0}kr"),
+                ("'", ".", "CHF ", ""), ("", ".", "USD ", ""), ("\u{202f}", ",", "", " EUR"),
+            ][style];
+            let text = format!("{before}{}{decimal}{cents:02}{after}", grouped(whole, group));
+            let expected: Decimal = format!("{whole}.{cents:02}").parse().unwrap();
+            prop_assert_eq!(parse(&text, None).amount, Some(expected), "{}", text);
+        }
+
+        #[test]
+        fn whole_prices_are_never_wrong_by_a_thousand(whole in 1u64..1_000_000_000, style in 0usize..4) {
+            let text = grouped(whole, [".", ",", " ", "\u{a0}"][style]);
+            prop_assert_eq!(parse(&text, None).amount, Some(whole.into()), "{}", text);
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in ".{0,60}", sign in "[0-9., €$'%–-]{0,40}") {
+            parse(&text, Some(','));
+            parse(&sign, None);
+        }
+    }
+}

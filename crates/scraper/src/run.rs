@@ -1,0 +1,110 @@
+//! A whole run: the lock, the journal, all stores side by side, the summary.
+
+use std::sync::Arc;
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use goodtwin_core::atomic;
+use jiff::Timestamp;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::fetch::{Fetcher, Limits};
+use crate::governor::Governor;
+use crate::journal::{RunId, SharedJournal};
+use crate::lock::RunLock;
+use crate::progress::Progress;
+use crate::stop::{GRACE, Stop};
+use crate::store_run::{StoreEnd, StoreRun};
+use crate::summary::{StoreSummary, Summary};
+use crate::{Error, Journal, Result};
+
+/// The journal's name in the output folder.
+pub const JOURNAL: &str = "crawl.sqlite";
+
+/// Scrape all stores of the config into its output folder.
+///
+/// A store that cannot be read is told of in the [`Summary`]; the others go on.
+///
+/// # Errors
+/// Exit 75 if another run is at work there, 74 if the disk refuses, 69 if no store could be read.
+pub async fn run(config: &Config, progress: Progress, stop: Stop) -> Result<Summary> {
+    atomic::create_dir(&config.out)?;
+    let _lock = RunLock::take(&config.out.join("crawl.lock"))?;
+    let mut journal = Journal::open(&config.out.join(JOURNAL))?;
+    let run = journal.begin_run(Timestamp::now())?;
+    let journal = SharedJournal::new(journal);
+    let governor = Arc::new(Governor::new(Clock::system(), stop.clone()));
+    let fetcher = Fetcher::new(&config.user_agent, governor, journal.clone(), Limits::default())?;
+
+    let mut troubles: Vec<Option<String>> = vec![None; config.stores.len()];
+    let mut interrupted = false;
+    let mut at_work: FuturesUnordered<_> = config
+        .stores
+        .iter()
+        .enumerate()
+        .map(|(n, store)| {
+            let progress = progress.store(&store.file.name);
+            let part = StoreRun { store, config, fetcher: &fetcher, journal: journal.clone(), run, progress };
+            async move {
+                let end = part.run().await;
+                let said = match &end {
+                    Ok(()) => None,
+                    Err(StoreEnd::Stopping) => Some("stopped".to_string()),
+                    Err(StoreEnd::Trouble(what)) => Some(what.clone()),
+                    Err(StoreEnd::Fatal(e)) => Some(e.to_string()),
+                };
+                part.progress.end(said.as_deref());
+                (n, end)
+            }
+        })
+        .collect();
+    let grace_over = async {
+        stop.asked().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::pin!(grace_over);
+    loop {
+        let ended = tokio::select! {
+            ended = at_work.next() => ended,
+            // What is in flight had its time; the journal has what was finished.
+            () = &mut grace_over => { interrupted = true; None }
+        };
+        match ended {
+            None => break,
+            Some((_, Ok(()))) => {}
+            Some((_, Err(StoreEnd::Stopping))) => interrupted = true,
+            Some((n, Err(StoreEnd::Trouble(what)))) => troubles[n] = Some(what),
+            Some((_, Err(StoreEnd::Fatal(error)))) => return Err(error),
+        }
+    }
+    drop(at_work);
+    if !interrupted {
+        journal.with(move |journal| journal.finish_run(run, Timestamp::now())).await?;
+        if troubles.iter().all(Option::is_some) {
+            let lines = config.stores.iter().zip(&troubles);
+            let lines = lines.map(|(s, t)| format!("  {}: {}", s.file.name, t.as_deref().unwrap_or_default()));
+            return Err(Error::AllUnavailable(lines.collect::<Vec<_>>().join("\n")));
+        }
+    }
+    summarize(config, &journal, run, troubles, interrupted).await
+}
+
+async fn summarize(
+    config: &Config,
+    journal: &SharedJournal,
+    run: RunId,
+    troubles: Vec<Option<String>>,
+    interrupted: bool,
+) -> Result<Summary> {
+    let names: Vec<String> = config.stores.iter().map(|s| s.file.name.clone()).collect();
+    let stores = journal
+        .with(move |journal| {
+            let stores = names.into_iter().zip(troubles);
+            stores
+                .map(|(name, trouble)| Ok(StoreSummary { tally: journal.tally(&name, run)?, name, trouble }))
+                .collect()
+        })
+        .await?;
+    Ok(Summary { stores, interrupted })
+}

@@ -1,0 +1,167 @@
+//! What a run came to, as a table whose sums agree.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::State;
+use crate::journal::items::Tally;
+
+/// What a run came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// One a store, in the config's order.
+    pub stores: Vec<StoreSummary>,
+    /// The run was asked to stop before it was done; the next one goes on with it.
+    pub interrupted: bool,
+}
+
+/// What one store came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreSummary {
+    /// The store's name.
+    pub name: String,
+    /// Its items and pictures, counted from the journal.
+    pub tally: Tally,
+    /// Why it was skipped, or not read to its end.
+    pub trouble: Option<String>,
+}
+
+impl Summary {
+    /// 0; 3 if a store was skipped or not read to its end; 130 if the run was interrupted.
+    pub fn exit_code(&self) -> u8 {
+        match self.interrupted {
+            true => 130,
+            false if self.stores.iter().any(|s| s.trouble.is_some()) => 3,
+            false => 0,
+        }
+    }
+}
+
+const HEADS: [&str; 11] = [
+    "store",
+    "items",
+    "new",
+    "unchanged",
+    "changed",
+    "unseen",
+    "ok",
+    "rejected by cause",
+    "images",
+    "ok",
+    "bad by cause",
+];
+
+/// Columns of words; the others are numbers, and stand to the right.
+const WORDS: [usize; 3] = [0, 7, 10];
+
+fn row(name: &str, tally: &Tally) -> [String; HEADS.len()] {
+    let rejected = tally.states.iter().filter(|(state, _)| **state != State::Ok).map(|(s, n)| (s.word(), *n));
+    let bad = tally.images_bad.iter().map(|(cause, n)| (cause.as_str(), *n));
+    [
+        name.into(),
+        tally.items.to_string(),
+        tally.new.to_string(),
+        tally.unchanged.to_string(),
+        tally.changed.to_string(),
+        tally.unseen.to_string(),
+        tally.states.get(&State::Ok).copied().unwrap_or_default().to_string(),
+        by_cause(rejected),
+        tally.images.to_string(),
+        tally.images_ok.to_string(),
+        by_cause(bad),
+    ]
+}
+
+/// `3: no-price 1, robots 2`.
+fn by_cause<'a>(counts: impl Iterator<Item = (&'a str, u32)>) -> String {
+    let counts: Vec<_> = counts.collect();
+    let total: u32 = counts.iter().map(|(_, n)| n).sum();
+    if total == 0 {
+        return "0".into();
+    }
+    let each: Vec<String> = counts.iter().map(|(cause, n)| format!("{cause} {n}")).collect();
+    format!("{total}: {}", each.join(", "))
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut total = Tally::default();
+        let mut rows = vec![HEADS.map(String::from)];
+        for store in &self.stores {
+            rows.push(row(&store.name, &store.tally));
+            total.add(&store.tally);
+        }
+        rows.push(row("total", &total));
+        let widths: Vec<usize> =
+            (0..HEADS.len()).map(|c| rows.iter().map(|r| r[c].chars().count()).max().unwrap_or(0)).collect();
+        for row in &rows {
+            let cells = row.iter().zip(&widths).enumerate().map(|(c, (cell, &width))| match WORDS.contains(&c) {
+                true => format!("{cell:width$}"),
+                false => format!("{cell:>width$}"),
+            });
+            writeln!(f, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
+        }
+        for store in &self.stores {
+            if let Some(trouble) = &store.trouble {
+                writeln!(f, "{}: not read to its end: {trouble}", store.name)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Tally {
+    /// Add another store's counts.
+    pub fn add(&mut self, other: &Tally) {
+        self.items += other.items;
+        self.new += other.new;
+        self.unchanged += other.unchanged;
+        self.changed += other.changed;
+        self.unseen += other.unseen;
+        self.images += other.images;
+        self.images_ok += other.images_ok;
+        add_each(&mut self.states, &other.states);
+        add_each(&mut self.images_bad, &other.images_bad);
+    }
+}
+
+fn add_each<K: Ord + Clone>(to: &mut BTreeMap<K, u32>, from: &BTreeMap<K, u32>) {
+    for (key, count) in from {
+        *to.entry(key.clone()).or_default() += count;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_counts_by_cause_and_names_what_was_skipped() {
+        let tally = Tally {
+            items: 5,
+            new: 3,
+            unchanged: 2,
+            states: [(State::Ok, 2), (State::NoPrice, 1), (State::Robots, 2)].into(),
+            images: 4,
+            images_ok: 3,
+            images_bad: [("gone".to_string(), 1)].into(),
+            ..Tally::default()
+        };
+        let store = |name: &str, tally: &Tally, trouble: Option<&str>| StoreSummary {
+            name: name.into(),
+            tally: tally.clone(),
+            trouble: trouble.map(String::from),
+        };
+        let mut summary = Summary {
+            stores: vec![store("a", &tally, None), store("b", &Tally::default(), Some("needs a browser"))],
+            interrupted: false,
+        };
+        let text = summary.to_string();
+        assert!(text.contains("3: robots 2, no-price 1"), "{text}");
+        assert!(text.contains("1: gone 1"), "{text}");
+        assert!(text.ends_with("b: not read to its end: needs a browser\n"), "{text}");
+        assert_eq!(summary.exit_code(), 3);
+        summary.interrupted = true;
+        assert_eq!(summary.exit_code(), 130);
+    }
+}
