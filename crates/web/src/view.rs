@@ -277,7 +277,8 @@ impl Card {
             offer: item.is_some(),
             second_hand: item.is_some_and(|i| i.condition == Condition::SecondHand),
             sold_out: item.is_some_and(|i| i.availability == Availability::SoldOut),
-            percent: (twin.score.clamp(0.0, 1.0) * 100.0).floor() as u32,
+            // Down, so that only the same picture is 100% alike; its cosine is 1 but for rounding.
+            percent: ((twin.score.clamp(0.0, 1.0) + 1e-4) * 100.0).floor() as u32,
             score: format!("{:.4}", twin.score),
         }
     }

@@ -149,7 +149,8 @@ fn vectors_that_are_no_unit_vectors_are_refused() {
         let (_dir, current) = made();
         let rows = CatalogReader::open(&current).unwrap().rows;
         let parents = CatalogReader::open(&current).unwrap().manifest.parents;
-        let vectors: Vec<&[f32]> = vec![&[value, 0.0, 0.0, 0.0], &[1.0, 0.0, 0.0, 0.0], &[1.0, 0.0, 0.0, 0.0]];
+        let (wrong, unit) = ([value, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0]);
+        let vectors: Vec<&[f32]> = vec![&wrong, &unit, &unit];
         write_files(&current, &rows, &vectors, parents, RunPath::new(Path::new("run")), 4).unwrap();
         let refused = refusal(&current);
         assert!(refused.contains(EMBEDDINGS) && refused.contains(says), "{refused}");

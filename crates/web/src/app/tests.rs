@@ -264,7 +264,7 @@ async fn a_full_queue_says_when_to_come_back() {
             tokio::spawn(async move { post(&router, "/twins", &photo).await.status })
         })
         .collect();
-    tokio::task::spawn_blocking(move || entered.recv().map(|()| entered)).await.unwrap().unwrap();
+    let _entered = tokio::task::spawn_blocking(move || entered.recv().map(|()| entered)).await.unwrap().unwrap();
     while !app.bench.is_full() {
         tokio::task::yield_now().await;
     }
