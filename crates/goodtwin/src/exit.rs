@@ -43,6 +43,42 @@ impl From<goodtwin_demo::Error> for Failure {
     }
 }
 
+impl From<goodtwin_inference::Error> for Failure {
+    fn from(e: goodtwin_inference::Error) -> Self {
+        Failure::new(e.exit_code(), e.to_string())
+    }
+}
+
+impl From<goodtwin_web::Error> for Failure {
+    fn from(e: goodtwin_web::Error) -> Self {
+        Failure::new(e.exit_code(), e.to_string())
+    }
+}
+
+impl From<goodtwin_vision::Error> for Failure {
+    fn from(e: goodtwin_vision::Error) -> Self {
+        Failure::new(e.exit_code(), e.to_string())
+    }
+}
+
+impl From<goodtwin_training::Error> for Failure {
+    fn from(e: goodtwin_training::Error) -> Self {
+        Failure::new(e.exit_code(), e.to_string())
+    }
+}
+
+impl From<goodtwin_training::dataset::Error> for Failure {
+    fn from(e: goodtwin_training::dataset::Error) -> Self {
+        Failure::new(e.exit_code(), e.to_string())
+    }
+}
+
+impl From<goodtwin_scraper::Error> for Failure {
+    fn from(e: goodtwin_scraper::Error) -> Self {
+        Failure::new(e.exit_code(), e.to_string())
+    }
+}
+
 /// Say what went wrong, if anything did, and turn it into the process's exit code.
 pub fn report(outcome: Outcome) -> ExitCode {
     match outcome {
