@@ -1,1 +1,32 @@
-//! x
+//! From a data set to a trained network, and what it is worth.
+//!
+//! - [`dataset`]: a scrape or a folder of pictures in, a data set split by family out.
+//! - [`recipe`]: [`Recipe`]: `configs/training.toml` in, every setting of a run out.
+//! - [`augment`]: a framed picture and a seed in, the same bag turned, shifted and mirrored out.
+//! - [`cache`]: [`TrunkCache`]: `block4_pool` of every picture and view, on disk in f16, so that an epoch pays for block 5 only.
+//! - [`whitening`]: pooled features in, a dense layer that starts from what is already good out.
+//! - [`train`]: the loop: a data set and a recipe in, a run folder out.
+//! - [`retrieval`]: embeddings and families in, Recall@k out.
+//! - [`evaluate`]: a run beside the untouched trunk, on held-out families.
+//! - [`metrics`]: predictions and labels in, accuracy and a [`Confusion`](metrics::Confusion) matrix out.
+//! - [`report`]: metrics in, one HTML file with curves and matrix as pictures out.
+//! - [`ui`]: a bar with the time left on a terminal, plain lines elsewhere.
+//! - [`error`]: the [`Error`] of this crate.
+
+pub mod augment;
+pub mod cache;
+pub mod dataset;
+pub mod error;
+pub mod evaluate;
+pub mod metrics;
+pub mod recipe;
+pub mod report;
+pub mod retrieval;
+pub mod train;
+pub mod ui;
+pub mod whitening;
+
+pub use cache::TrunkCache;
+pub use error::{Error, Result};
+pub use recipe::Recipe;
+pub use ui::Ui;

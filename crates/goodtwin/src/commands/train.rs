@@ -1,12 +1,56 @@
-//! `goodtwin train`.
+//! `goodtwin train`: a data set and a recipe in, a run folder out.
+
+use std::path::PathBuf;
+
+use goodtwin_core::DatasetReader;
+use goodtwin_training::train::{Places, train};
+use goodtwin_training::{Recipe, Ui};
+use goodtwin_vision::{Compute, DeviceChoice};
 
 use crate::exit::Outcome;
 
-/// Options.
+/// Fine-tune the top four layers of VGG16, a dense and a softmax layer.
 #[derive(clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// The recipe: every setting of the run
+    #[arg(long, value_name = "FILE", default_value = "configs/training.toml")]
+    config: PathBuf,
+    /// The data set, made by `goodtwin dataset`
+    #[arg(long, value_name = "DIR")]
+    dataset: PathBuf,
+    /// The run folder [default: checkpoints/runs/RECIPE-DATASET]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// auto takes a real GPU if there is one; gpu takes any Vulkan adapter, software included
+    #[arg(long, value_name = "auto|cpu|gpu", default_value_t)]
+    device: DeviceChoice,
+    /// VGG16's ImageNet weights
+    #[arg(long, value_name = "FILE", default_value = "checkpoints/vgg16-imagenet-f16.safetensors")]
+    weights: PathBuf,
+    /// Where the trunk's outputs are kept between runs
+    #[arg(long, value_name = "DIR", default_value = "checkpoints/cache")]
+    cache: PathBuf,
+}
 
 /// Run the command.
-pub fn run(_args: Args) -> Outcome {
+pub fn run(args: Args) -> Outcome {
+    let recipe = Recipe::load(&args.config)?;
+    let dataset = DatasetReader::open(&args.dataset)?;
+    let out = args.out.unwrap_or_else(|| {
+        PathBuf::from("checkpoints/runs").join(format!("{}-{}", recipe.name, dataset.id().short()))
+    });
+    let compute = Compute::choose(args.device)?;
+    eprintln!("device: {}", compute.describe());
+    eprintln!("data set: {} pictures, id {}", dataset.rows.len(), dataset.id().short());
+    let places = Places { imagenet: &args.weights, out: &out, cache: &args.cache };
+    let summary = train(&recipe, &dataset, &places, &compute, &Ui::detect())?;
+    let found = summary.retrieval;
+    println!("run:                {}", summary.run.display());
+    println!("model:              {}", summary.card.id.short());
+    println!("epoch kept:         {} of {}", summary.best_epoch, recipe.epochs);
+    println!("held-out accuracy:  {:.3} ({} pictures)", summary.confusion.accuracy(), summary.confusion.total());
+    println!("family Recall@1:    {:.3} ({} queries)", found.recall_1, found.queries);
+    println!("family Recall@5:    {:.3}", found.recall_5);
+    println!("report:             {}", summary.run.join("report.html").display());
     Ok(())
 }

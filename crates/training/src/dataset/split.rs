@@ -103,6 +103,8 @@ impl<'a> Families<'a> {
             let mut part: Vec<_> =
                 self.0.iter_mut().filter(|f| f.main_class() == Some(class) && (f.size() > 1) == several).collect();
             let images: usize = part.iter().map(|f| f.size()).sum();
+            // One that is too big to be held out would, met late, fill train to the brim.
+            part.sort_by_key(|f| f.size() as f64 <= fractions.test * images as f64);
             for (split, missing) in &mut missing {
                 let fraction = match split {
                     Split::Train => fractions.train,

@@ -306,7 +306,7 @@ fn shared(name: &str) -> Option<PathBuf> {
 fn real_folders_are_imported_whole() {
     for (name, images, classes) in [("realbags", 271, 5), ("bags60", 2017, 8)] {
         let Some(dir) = shared(name) else { continue };
-        let (_out, dataset) = run(&dir, 1);
+        let (_out, dataset) = run(&dir, 0);
         let dataset = dataset.unwrap();
         assert_eq!((dataset.rows.len(), dataset.classes().len()), (images, classes), "{name}");
         assert_eq!(dataset.manifest.left_out, []);

@@ -1,0 +1,76 @@
+//! Views of a picture: turned, shifted, mirrored.
+
+use goodtwin_imaging::Picture;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::recipe::Augment;
+
+/// View `number` (from 1) of a framed picture. The picture's own seed and the number fix it.
+///
+/// Where the moved picture leaves a gap, its edge is repeated, as Keras' `ImageDataGenerator` does by default.
+pub fn view(framed: &Picture, augment: &Augment, seed: u64, number: usize) -> Picture {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(number as u64);
+    let mut within = |limit: f32| if limit > 0.0 { rng.random_range(-limit..=limit) } else { 0.0 };
+    let angle = within(augment.rotation).to_radians();
+    let (width, height) = (framed.width() as f32, framed.height() as f32);
+    let (dx, dy) = (within(augment.shift) * width, within(augment.shift) * height);
+    let mirrored = augment.flip && number % 2 == 1;
+    let (sin, cos) = angle.sin_cos();
+    let (cx, cy) = ((width - 1.0) / 2.0, (height - 1.0) / 2.0);
+    let mut rgb = Vec::with_capacity(framed.rgb().len());
+    for y in 0..framed.height() {
+        for x in 0..framed.width() {
+            let (x, y) = (x as f32 - cx - dx, y as f32 - cy - dy);
+            let (sx, sy) = (cos * x + sin * y, -sin * x + cos * y);
+            let sx = if mirrored { -sx } else { sx };
+            rgb.extend(sample(framed, sx + cx, sy + cy));
+        }
+    }
+    Picture::new(framed.width(), framed.height(), rgb)
+}
+
+/// Bilinear, with the edge repeated outside.
+fn sample(picture: &Picture, x: f32, y: f32) -> [u8; 3] {
+    let (right, bottom) = (picture.width() as usize - 1, picture.height() as usize - 1);
+    let (x, y) = (x.clamp(0.0, right as f32), y.clamp(0.0, bottom as f32));
+    let (x0, y0) = (x as usize, y as usize);
+    let (x1, y1) = ((x0 + 1).min(right), (y0 + 1).min(bottom));
+    let (fx, fy) = (x - x0 as f32, y - y0 as f32);
+    let rgb = picture.rgb();
+    let at = |x: usize, y: usize, c: usize| f32::from(rgb[(y * (right + 1) + x) * 3 + c]);
+    std::array::from_fn(|c| {
+        let top = at(x0, y0, c) * (1.0 - fx) + at(x1, y0, c) * fx;
+        let low = at(x0, y1, c) * (1.0 - fx) + at(x1, y1, c) * fx;
+        (top * (1.0 - fy) + low * fy).round() as u8
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gradient() -> Picture {
+        let rgb = (0..32u32).flat_map(|y| (0..32u32).flat_map(move |x| [(x * 8) as u8, (y * 8) as u8, 7])).collect();
+        Picture::new(32, 32, rgb)
+    }
+
+    #[test]
+    fn a_view_is_fixed_by_seed_and_number() {
+        let augment = Augment { views: 4, rotation: 20.0, shift: 0.2, flip: true };
+        let views: Vec<_> = (1..=4).map(|n| view(&gradient(), &augment, 1, n)).collect();
+        assert_eq!(views[2].rgb(), view(&gradient(), &augment, 1, 3).rgb());
+        assert_ne!(views[0].rgb(), views[2].rgb());
+        assert_ne!(views[0].rgb(), view(&gradient(), &augment, 2, 1).rgb());
+    }
+
+    #[test]
+    fn nothing_to_do_changes_nothing_and_odd_views_are_mirrored() {
+        let still = Augment { views: 2, rotation: 0.0, shift: 0.0, flip: true };
+        assert_eq!(view(&gradient(), &still, 1, 2).rgb(), gradient().rgb());
+        let mirrored = view(&gradient(), &still, 1, 1);
+        assert_eq!(mirrored.rgb()[0], 31 * 8);
+        assert_eq!(mirrored.rgb()[31 * 3], 0);
+    }
+}

@@ -1,0 +1,65 @@
+//! What can go wrong in training.
+
+use std::path::PathBuf;
+
+/// The result of this crate's functions.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error of this crate.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file that cannot be read, is not what it should be, or does not match.
+    #[error(transparent)]
+    Core(#[from] goodtwin_core::Error),
+    /// The network, its weights or its device.
+    #[error(transparent)]
+    Vision(#[from] goodtwin_vision::Error),
+    /// A data set that cannot be trained on or measured (exit 65).
+    #[error("{}: {what}", dataset.display())]
+    Dataset {
+        /// The data set's folder.
+        dataset: PathBuf,
+        /// What is wrong with it, and what was expected.
+        what: String,
+    },
+    /// A setting out of range (exit 2).
+    #[error("{}: {what}", config.display())]
+    Recipe {
+        /// The recipe's file.
+        config: PathBuf,
+        /// The key, its value, and what was expected.
+        what: String,
+    },
+    /// The run folder is taken (exit 73).
+    #[error("{}: already holds a run; give another --out", .0.display())]
+    Exists(PathBuf),
+    /// The loss is no number any more (exit 70).
+    #[error(
+        "the loss became {loss} at epoch {epoch}, step {step}, on the pictures {}; lower the learning rate",
+        pictures.join(", ")
+    )]
+    NotANumber {
+        /// The loss.
+        loss: f32,
+        /// From 1.
+        epoch: usize,
+        /// From 1, within the epoch.
+        step: usize,
+        /// The batch, by file name.
+        pictures: Vec<String>,
+    },
+}
+
+impl Error {
+    /// The exit code of `sysexits.h` that fits.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Core(e) => e.exit_code(),
+            Error::Vision(e) => e.exit_code(),
+            Error::Dataset { .. } => 65,
+            Error::Recipe { .. } => 2,
+            Error::NotANumber { .. } => 70,
+            Error::Exists(_) => 73,
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Every setting of a run. Nothing about training is decided anywhere else.
+
+use std::path::Path;
+
+use goodtwin_core::config;
+use goodtwin_vision::top::Activation;
+use goodtwin_vision::{Pooling, Preprocess};
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// A recipe: `configs/training.toml`, `configs/recipes/*.toml`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// What reports call it.
+    pub name: String,
+    /// Seeds weights, shuffling, dropout and augmentation.
+    pub seed: u64,
+    /// Passes over the training split.
+    pub epochs: usize,
+    /// Pictures a step.
+    pub batch_size: usize,
+    /// The input.
+    pub preprocess: Preprocess,
+    /// The layers above block 5.
+    pub head: Head,
+    /// The steps.
+    pub optimizer: Optimizer,
+    /// The views of a picture beside itself.
+    pub augment: Augment,
+}
+
+/// The layers above block 5.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Head {
+    /// What the dense layer sees.
+    pub pooling: Pooling,
+    /// Units of the dense layer, at most: whitening has no more directions than there are training pictures.
+    pub dense: usize,
+    /// What follows it.
+    pub activation: Activation,
+    /// The share of its outputs that is dropped in training.
+    pub dropout: f64,
+    /// How it starts.
+    pub start: Start,
+}
+
+/// How the dense layer starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Start {
+    /// At random.
+    Random,
+    /// From the principal components of the training split's pooled features.
+    Whitening,
+}
+
+/// The steps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Optimizer {
+    /// Which rule.
+    pub rule: Rule,
+    /// The learning rate of block 5's convolutions.
+    pub block5: f64,
+    /// The learning rate of the dense layer.
+    pub dense: f64,
+    /// The learning rate of the softmax layer.
+    pub classifier: f64,
+    /// How the learning rates go over the run.
+    pub schedule: Schedule,
+    /// What the softmax is told: 0 is all or nothing, 0.1 leaves a tenth for the other classes.
+    pub label_smoothing: f32,
+}
+
+/// How a gradient becomes a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rule {
+    /// RMSprop as Keras has it: rho 0.9, no momentum, epsilon 1e-7.
+    Rmsprop,
+    /// AdamW (Loshchilov and Hutter 2019), weight decay 1e-4.
+    Adamw,
+}
+
+/// How the learning rates go over the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Schedule {
+    /// As they are.
+    Constant,
+    /// Down to nothing along half a cosine.
+    Cosine,
+}
+
+/// The views of a picture beside itself: fixed by the seed, so that the trunk sees each only once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Augment {
+    /// How many views. With 0 the network trains on the pictures themselves.
+    pub views: usize,
+    /// Turned by up to so many degrees either way.
+    pub rotation: f32,
+    /// Moved by up to this share of the side, both ways.
+    pub shift: f32,
+    /// Every other view is mirrored.
+    pub flip: bool,
+}
+
+impl Recipe {
+    /// Read a recipe and check each value.
+    ///
+    /// # Errors
+    /// Exit 2 with the file, the key, its value and what was expected.
+    pub fn load(path: &Path) -> Result<Recipe> {
+        let recipe: Recipe = config::load(path)?;
+        recipe.check().map_err(|what| Error::Recipe { config: path.into(), what })?;
+        Ok(recipe)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.preprocess.check().map_err(|e| e.to_string())?;
+        let expect = |holds: bool, key: &str, value: &dyn std::fmt::Display, expected: &str| match holds {
+            true => Ok(()),
+            false => Err(format!("`{key}` is {value}: expected {expected}")),
+        };
+        expect((1..=10_000).contains(&self.epochs), "epochs", &self.epochs, "1 to 10000")?;
+        expect((1..=4096).contains(&self.batch_size), "batch_size", &self.batch_size, "1 to 4096")?;
+        expect((2..=8192).contains(&self.head.dense), "head.dense", &self.head.dense, "2 to 8192")?;
+        let dropout = self.head.dropout;
+        expect((0.0..1.0).contains(&dropout), "head.dropout", &dropout, "0 up to, not including, 1")?;
+        let o = &self.optimizer;
+        for (key, rate) in [("block5", o.block5), ("dense", o.dense), ("classifier", o.classifier)] {
+            let key = format!("optimizer.{key}");
+            expect(rate > 0.0 && rate <= 1.0, &key, &rate, "a learning rate above 0, at most 1")?;
+        }
+        let smoothing = o.label_smoothing;
+        expect((0.0..1.0).contains(&smoothing), "optimizer.label_smoothing", &smoothing, "0 up to, not including, 1")?;
+        let a = &self.augment;
+        expect(a.views <= 100, "augment.views", &a.views, "0 to 100")?;
+        expect((0.0..=180.0).contains(&a.rotation), "augment.rotation", &a.rotation, "0 to 180 degrees")?;
+        expect((0.0..=0.5).contains(&a.shift), "augment.shift", &a.shift, "0 to 0.5 of the side")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn configs() -> std::path::PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs")
+    }
+
+    #[test]
+    fn the_recipes_that_ship_are_sound() {
+        Recipe::load(&configs().join("training.toml")).unwrap();
+        for entry in std::fs::read_dir(configs().join("recipes")).unwrap() {
+            Recipe::load(&entry.unwrap().path()).unwrap();
+        }
+        let seed = Recipe::load(&configs().join("recipes/seed.toml")).unwrap();
+        assert_eq!((seed.preprocess.size, seed.head.dense, seed.batch_size, seed.epochs), (48, 1024, 50, 30));
+    }
+
+    #[test]
+    fn values_out_of_range_are_named() {
+        let text = std::fs::read_to_string(configs().join("training.toml")).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("bad.toml");
+        let change = |key: &str, value: &str| {
+            let mut found = false;
+            let lines = text.lines().map(|l| match l.split_once(" =") {
+                Some((k, _)) if k == key && !std::mem::replace(&mut found, true) => format!("{key} = {value}"),
+                _ => l.to_string(),
+            });
+            std::fs::write(&path, lines.collect::<Vec<_>>().join("\n")).unwrap();
+            assert!(found, "{key} is not in the default recipe");
+            Recipe::load(&path).unwrap_err()
+        };
+        for (key, value, message) in [
+            ("size", "50", "`size` is 50: expected a multiple of 16"),
+            ("epochs", "0", "`epochs` is 0: expected 1"),
+            ("block5", "-1.0", "`optimizer.block5` is -1: expected a learning rate above 0"),
+            ("block5", "0.0", "`optimizer.block5` is 0: expected a learning rate above 0"),
+            ("dropout", "1.0", "`head.dropout` is 1: expected 0 up to"),
+        ] {
+            let error = change(key, value);
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains(message), "{error}");
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! `report.html`: one file that a person opens after a run.
+
+use std::fmt::Write;
+
+use goodtwin_core::{Dataset, Split};
+use goodtwin_vision::ModelCard;
+
+use crate::metrics::Confusion;
+use crate::retrieval::Retrieval;
+use crate::train::Epoch;
+
+const STYLE: &str = "
+:root { color-scheme: light dark; --ink: #1d2b24; --paper: #fbfaf6; --line: #cfd6cf; --a: #1f6f4a; --b: #b4552d }
+@media (prefers-color-scheme: dark) { :root { --ink: #e8ebe6; --paper: #161b18; --line: #3b453f; --a: #6fcf9c; --b: #f0a07a } }
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
+h1 { font-size: 1.6rem } h2 { font-size: 1.2rem; margin-top: 2.2rem }
+dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(10rem, 1fr)); gap: 1rem; margin: 0 }
+dl div { border: 1px solid var(--line); border-radius: .5rem; padding: .6rem .8rem } dt { font-size: .85rem } dd { margin: 0; font-size: 1.5rem; font-weight: 600 }
+table { border-collapse: collapse } td, th { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid var(--line) } td:first-child, th:first-child { text-align: left }
+svg { max-width: 100%; height: auto } svg text { fill: var(--ink); font: 12px system-ui, sans-serif }
+figure { margin: 0 } .curves { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 1rem } code { overflow-wrap: anywhere }
+";
+
+/// The page of a run.
+pub fn render(
+    card: &ModelCard,
+    dataset: &Dataset,
+    history: &[Epoch],
+    best_epoch: usize,
+    confusion: &Confusion,
+    retrieval: &Retrieval,
+) -> String {
+    let name = card.recipe["name"].as_str().unwrap_or("run");
+    let count = |split| dataset.rows.iter().filter(|r| r.split == split).count();
+    let mut page = String::new();
+    let _ = write!(
+        page,
+        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>\
+         <title>{0} on {1} pictures</title><style>{STYLE}</style>\
+         <h1>{0}: {1} pictures, {2} classes</h1>\
+         <p>Measured on the test split ({3} pictures), whose families were in no other split; {4} were trained on, {5} \
+         chose the epoch. Retrieval asks with each of {6} test pictures that has a relative; the gallery is every other \
+         picture of the set.</p>\
+         <dl><div><dt>Family Recall@1</dt><dd>{7:.3}</dd></div><div><dt>Family Recall@5</dt><dd>{8:.3}</dd></div>\
+         <div><dt>Type accuracy</dt><dd>{9:.3}</dd></div><div><dt>Epoch kept</dt><dd>{10} of {11}</dd></div></dl>\
+         <p><code>goodtwin eval</code> sets these figures beside the untouched trunk.</p>",
+        escape(name),
+        dataset.rows.len(),
+        confusion.classes.len(),
+        count(Split::Test),
+        count(Split::Train),
+        count(Split::Validation),
+        retrieval.queries,
+        retrieval.recall_1,
+        retrieval.recall_5,
+        confusion.accuracy(),
+        best_epoch,
+        history.len(),
+    );
+    page += "<h2>Curves</h2><div class=curves>";
+    page += &curves("Loss", history, |e| Some(e.train_loss), |e| e.validation_loss);
+    page += &curves("Accuracy", history, |e| Some(e.train_accuracy), |e| e.validation_accuracy);
+    page += "</div><p>Training is measured on the augmented pictures with dropout, validation on the pictures as they are.</p>";
+    page += "<h2>Confusion matrix, test split</h2>";
+    page += &matrix(confusion);
+    page += "<h2>Classes, test split</h2><table><tr><th>class<th>pictures<th>precision<th>recall</tr>";
+    for (i, class) in confusion.classes.iter().enumerate() {
+        let pictures: usize = confusion.counts[i].iter().sum();
+        let _ = write!(
+            page,
+            "<tr><td>{}<td>{pictures}<td>{:.3}<td>{:.3}</tr>",
+            escape(&class.title()),
+            confusion.precision(i),
+            confusion.recall(i)
+        );
+    }
+    page += "</table><h2>Where it came from</h2><table>";
+    for (what, value) in [
+        ("model", card.id.to_string()),
+        ("weights", card.weights.to_string()),
+        ("trunk", format!("{} {}", card.network.trunk, card.network.trunk_sha256)),
+        ("preprocessing", card.preprocess_id.to_string()),
+        ("data set", card.dataset.to_string()),
+        ("device", card.device.clone()),
+    ] {
+        let _ = write!(page, "<tr><td>{what}<td style='text-align:left'><code>{}</code></tr>", escape(&value));
+    }
+    let recipe = serde_json::to_string_pretty(&card.recipe).expect("a recipe serialises");
+    let _ = write!(page, "</table><h2>Recipe</h2><pre>{}</pre></html>\n", escape(&recipe));
+    page
+}
+
+const WIDTH: f64 = 420.0;
+const HEIGHT: f64 = 240.0;
+const MARGIN: f64 = 40.0;
+
+/// Two lines over the epochs, as a picture.
+fn curves(
+    title: &str,
+    history: &[Epoch],
+    train: impl Fn(&Epoch) -> Option<f64>,
+    validation: impl Fn(&Epoch) -> Option<f64>,
+) -> String {
+    let values: Vec<f64> = history.iter().flat_map(|e| [train(e), validation(e)]).flatten().collect();
+    let top = values.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+    let last = history.last().map_or(1, |e| e.epoch).max(2) as f64;
+    let x = |epoch: f64| MARGIN + (epoch - 1.0) / (last - 1.0) * (WIDTH - 2.0 * MARGIN);
+    let y = |value: f64| HEIGHT - MARGIN - value / top * (HEIGHT - 2.0 * MARGIN);
+    let mut svg = format!(
+        "<figure><svg viewBox='0 0 {WIDTH} {HEIGHT}' role=img aria-label='{title} by epoch'><text x={MARGIN} y=20>{title}</text>"
+    );
+    for part in 0..=4 {
+        let value = top * f64::from(part) / 4.0;
+        let _ = write!(
+            svg,
+            "<line x1={MARGIN} x2={x2} y1={y:.1} y2={y:.1} stroke='var(--line)'/><text x={x1} y={t:.1} text-anchor=end>{value:.2}</text>",
+            x2 = WIDTH - MARGIN,
+            y = y(value),
+            x1 = MARGIN - 5.0,
+            t = y(value) + 4.0,
+        );
+    }
+    let mut line = |name: &str, ink: &str, at: f64, of: &dyn Fn(&Epoch) -> Option<f64>| {
+        let points: Vec<(f64, f64)> = history.iter().filter_map(|e| Some((x(e.epoch as f64), y(of(e)?)))).collect();
+        if points.is_empty() {
+            return;
+        }
+        let path: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
+        let _ = write!(svg, "<polyline fill=none stroke='{ink}' stroke-width=2 points='{}'/>", path.join(" "));
+        for (x, y) in points {
+            let _ = write!(svg, "<circle cx={x:.1} cy={y:.1} r=2.5 fill='{ink}'/>");
+        }
+        let _ = write!(svg, "<text x={at} y=20 style='fill:{ink}'>{name}</text>");
+    };
+    line("training", "var(--b)", WIDTH - MARGIN - 150.0, &train);
+    line("validation", "var(--a)", WIDTH - MARGIN - 70.0, &validation);
+    let _ = write!(
+        svg,
+        "<text x={} y={} text-anchor=end>epoch {last}</text></svg></figure>",
+        WIDTH - MARGIN,
+        HEIGHT - 12.0
+    );
+    svg
+}
+
+/// Rows are what pictures are, columns what they were taken for; a cell's strength is its share of the row.
+fn matrix(confusion: &Confusion) -> String {
+    let (cell, left, head) = (46.0, 130.0, 110.0);
+    let n = confusion.classes.len() as f64;
+    let (width, height) = (left + cell * n + 10.0, head + cell * n + 10.0);
+    let mut svg = format!(
+        "<figure><svg width={width} viewBox='0 0 {width} {height}' role=img aria-label='Confusion matrix: rows are what \
+         pictures are, columns what they were taken for'>"
+    );
+    for (i, class) in confusion.classes.iter().enumerate() {
+        let title = escape(&class.title());
+        let (row_y, column_x) = (head + cell * i as f64 + cell / 2.0 + 4.0, left + cell * i as f64 + cell / 2.0);
+        let _ = write!(svg, "<text x={} y={row_y} text-anchor=end>{title}</text>", left - 8.0);
+        let at = head - 8.0;
+        let _ = write!(svg, "<text x={column_x} y={at} transform='rotate(-45 {column_x} {at})'>{title}</text>");
+        let total: usize = confusion.counts[i].iter().sum();
+        for (j, count) in confusion.counts[i].iter().enumerate() {
+            let share = *count as f64 / total.max(1) as f64;
+            let ink = if i == j { "var(--a)" } else { "var(--b)" };
+            let (x, y) = (left + cell * j as f64, head + cell * i as f64);
+            let _ = write!(
+                svg,
+                "<rect x={x} y={y} width={cell} height={cell} fill='{ink}' fill-opacity={:.2} stroke='var(--line)'/>\
+                 <text x={} y={row_y} text-anchor=middle>{count}</text>",
+                0.75 * share,
+                x + cell / 2.0,
+            );
+        }
+    }
+    svg += "</svg><figcaption>Rows: what a picture is. Columns: what it was taken for.</figcaption></figure>";
+    svg
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\'', "&#39;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use goodtwin_core::BagType;
+
+    use super::*;
+
+    #[test]
+    fn names_of_strangers_are_text() {
+        let classes = [BagType::new("<script>"), BagType::new("tote")];
+        let svg = matrix(&Confusion::count(&classes, [(0, 0), (1, 0)]));
+        assert!(!svg.contains("<script>") && svg.contains("&lt;script&gt;"));
+    }
+
+    #[test]
+    fn a_run_of_one_epoch_without_validation_has_curves() {
+        let epoch = Epoch {
+            epoch: 1,
+            train_loss: 0.5,
+            train_accuracy: 0.8,
+            validation_loss: None,
+            validation_accuracy: None,
+            seconds: 1.0,
+        };
+        let svg = curves("Loss", &[epoch], |e| Some(e.train_loss), |e| e.validation_loss);
+        assert!(svg.contains("training") && !svg.contains("validation") && !svg.contains("NaN"), "{svg}");
+    }
+}

@@ -1,0 +1,226 @@
+//! What each command says of what it cannot use: the file, the value, what was expected; and its exit code.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::{Ended, Small, binary, goodtwin, run, small_recipe, striped_folder, stripes, train, workspace};
+
+/// The command ended with `code`, and said all of `words`, without a panic.
+#[track_caller]
+fn refused(ended: Ended, code: i32, words: &[&str]) {
+    assert_eq!(ended.code, code, "stdout:\n{}\nstderr:\n{}", ended.stdout, ended.stderr);
+    for word in words {
+        assert!(ended.stderr.contains(word), "{word:?} is not in:\n{}", ended.stderr);
+    }
+    assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+}
+
+#[test]
+fn no_config() {
+    let dataset = Small::get().dataset();
+    for command in ["train", "scrape"] {
+        let mut command = goodtwin([command, "--config", "nowhere.toml"]);
+        if command.get_args().next().is_some_and(|a| a == "train") {
+            command.arg("--dataset").arg(&dataset);
+        }
+        refused(run(&mut command), 2, &["nowhere.toml", "no such config"]);
+    }
+}
+
+#[test]
+fn a_config_with_an_unknown_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let recipe = small_recipe(dir.path(), 32, 1, "random");
+    let text = std::fs::read_to_string(&recipe).unwrap().replace("batch_size", "batch_sise");
+    std::fs::write(&recipe, text).unwrap();
+    let ended = train(&recipe, &Small::get().dataset(), &dir.path().join("run"), &dir.path().join("cache"));
+    refused(ended, 2, &["small-32-random.toml: line 4", "`batch_sise`", "did you mean `batch_size`?"]);
+    assert!(!dir.path().join("run").exists());
+
+    let scrape = std::fs::read_to_string(workspace().join("configs/demo.toml")).unwrap();
+    let config = dir.path().join("scrape.toml");
+    std::fs::write(&config, format!("rating_flor = 'Good'\n{scrape}")).unwrap();
+    refused(
+        run(goodtwin(["scrape", "--config"]).arg(&config)),
+        2,
+        &["scrape.toml: line 1", "`rating_flor`", "did you mean `rating_floor`?"],
+    );
+}
+
+#[test]
+fn an_empty_data_set() {
+    let dir = tempfile::tempdir().unwrap();
+    let empty = dir.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    let out = dir.path().join("out");
+    let ended = run(goodtwin(["dataset", "import"]).arg(&empty).arg("--out").arg(&out));
+    refused(ended, 65, &["empty"]);
+    assert!(!out.exists());
+    let recipe = small_recipe(dir.path(), 32, 1, "random");
+    let ended = train(&recipe, &empty, &dir.path().join("run"), &dir.path().join("cache"));
+    refused(ended, 65, &["empty: no such data set", "dataset.json"]);
+}
+
+#[test]
+fn a_class_with_one_image() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = striped_folder(dir.path(), &["broad", "narrow"], 4);
+    std::fs::create_dir(folder.join("lonely")).unwrap();
+    std::fs::write(folder.join("lonely/one.png"), stripes(21, 0).to_png()).unwrap();
+    let ended = run(goodtwin(["dataset", "import"]).arg(&folder).arg("--out").arg(dir.path().join("out")));
+    refused(ended, 65, &["`lonely`", "expected at least 2"]);
+}
+
+#[test]
+fn images_that_are_none_are_listed_by_cause_and_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = striped_folder(dir.path(), &["broad", "narrow"], 6);
+    let whole = std::fs::read(folder.join("broad/00.png")).unwrap();
+    std::fs::write(folder.join("broad/page.jpg"), "<!doctype html><p>Not found").unwrap();
+    std::fs::write(folder.join("broad/cut.png"), &whole[..whole.len() / 2]).unwrap();
+    std::fs::write(folder.join("narrow/nothing.png"), "").unwrap();
+    let out = dir.path().join("out");
+    let ended = run(goodtwin(["dataset", "import"]).arg(&folder).arg("--out").arg(&out)).ok();
+    for cause in ["not-an-image", "truncated", "empty"] {
+        assert!(ended.stdout.contains(cause), "{cause} is not in:\n{}", ended.stdout);
+    }
+    let rows = std::fs::read_to_string(out.join("metadata.jsonl")).unwrap();
+    assert_eq!(rows.lines().count(), 12);
+}
+
+#[test]
+fn a_photo_that_is_not_an_image_is_empty_or_is_not_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let search = |photo: &Path| {
+        run(goodtwin(["search", "--device", "cpu", "--catalog"]).arg(Small::get().catalog()).arg(photo))
+    };
+    let photo = dir.path().join("photo.jpg");
+    std::fs::write(&photo, "<html>this is a page</html>").unwrap();
+    refused(search(&photo), 65, &["photo.jpg", "HTML"]);
+    std::fs::write(&photo, "").unwrap();
+    refused(search(&photo), 65, &["photo.jpg", "0 bytes"]);
+    refused(search(&dir.path().join("nowhere.jpg")), 2, &["nowhere.jpg"]);
+}
+
+#[test]
+fn a_catalogue_whose_vectors_were_truncated() {
+    let dir = tempfile::tempdir().unwrap();
+    let copy = dir.path().join("catalog");
+    let status = Command::new("cp").arg("-rL").arg(Small::get().catalog()).arg(&copy).status().unwrap();
+    assert!(status.success());
+    let vectors = copy.join("embeddings.safetensors");
+    let bytes = std::fs::read(&vectors).unwrap();
+    std::fs::write(&vectors, &bytes[..bytes.len() - 100]).unwrap();
+    let photo = dir.path().join("photo.png");
+    std::fs::write(&photo, stripes(5, 1).to_png()).unwrap();
+    let ended = run(goodtwin(["search", "--device", "cpu", "--catalog"]).arg(&copy).arg(&photo));
+    refused(ended, 65, &["embeddings.safetensors", "expected", "received"]);
+}
+
+#[test]
+fn a_catalogue_of_another_model() {
+    let small = Small::get();
+    let dir = tempfile::tempdir().unwrap();
+    let other = dir.path().join("other");
+    let recipe = small_recipe(dir.path(), 48, 1, "random");
+    train(&recipe, &small.dataset(), &other, &dir.path().join("cache")).ok();
+    let photo = dir.path().join("photo.png");
+    std::fs::write(&photo, stripes(5, 1).to_png()).unwrap();
+    let ended = run(goodtwin(["search", "--device", "cpu", "--catalog"])
+        .arg(small.catalog())
+        .arg("--model")
+        .arg(&other)
+        .arg(&photo));
+    refused(ended, 65, &["model", "expected", "received"]);
+}
+
+#[test]
+fn a_run_with_another_picture_than_it_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let copy = dir.path().join("dataset");
+    let status = Command::new("cp").arg("-r").arg(Small::get().dataset()).arg(&copy).status().unwrap();
+    assert!(status.success());
+    let rows = std::fs::read_to_string(copy.join("metadata.jsonl")).unwrap();
+    let first: serde_json::Value = serde_json::from_str(rows.lines().next().unwrap()).unwrap();
+    let name = first["file_name"].as_str().unwrap();
+    std::fs::write(copy.join(name), stripes(9, 9).to_png()).unwrap();
+    let recipe = small_recipe(dir.path(), 32, 1, "random");
+    let ended = train(&recipe, &copy, &dir.path().join("run"), &dir.path().join("cache"));
+    refused(ended, 65, &[name, "SHA-256", "expected", "received"]);
+}
+
+#[test]
+fn a_run_folder_that_is_taken() {
+    let small = Small::get();
+    let dir = tempfile::tempdir().unwrap();
+    let recipe = small_recipe(dir.path(), 32, 1, "random");
+    refused(train(&recipe, &small.dataset(), &small.run(), &small.cache()), 73, &["already holds a run"]);
+}
+
+#[test]
+fn a_folder_that_cannot_be_written() {
+    let small = Small::get();
+    let dir = tempfile::tempdir().unwrap();
+    // A file where a folder must be: refused for root as for anybody, which a read-only folder is not.
+    let file = dir.path().join("file");
+    std::fs::write(&file, "in the way").unwrap();
+    let below = file.join("out");
+    let folder = striped_folder(dir.path(), &["broad", "narrow"], 4);
+    refused(run(goodtwin(["dataset", "import"]).arg(&folder).arg("--out").arg(&below)), 74, &["file"]);
+    let recipe = small_recipe(dir.path(), 32, 1, "random");
+    refused(train(&recipe, &small.dataset(), &below, &small.cache()), 74, &["file/out"]);
+    let ended = run(goodtwin(["catalog", "build", "--device", "cpu", "--model"])
+        .arg(small.run())
+        .arg("--dataset")
+        .arg(small.dataset())
+        .arg("--out")
+        .arg(&below));
+    refused(ended, 74, &["file"]);
+}
+
+#[test]
+fn a_full_disk() {
+    let small = Small::get();
+    let dir = tempfile::tempdir().unwrap();
+    let recipe = small_recipe(dir.path(), 32, 1, "random");
+    let run_dir = dir.path().join("run");
+    let cache = dir.path().join("cache");
+    // A limit on the size of files stands in for a full disk: writes beyond it fail in the same places.
+    let mut train = Command::new("bash");
+    train.args(["-c", "trap '' XFSZ; ulimit -f 16; exec \"$@\"", "bash"]).arg(binary());
+    train.args(["train", "--device", "cpu", "--config"]).arg(&recipe).arg("--dataset").arg(small.dataset());
+    train.arg("--out").arg(&run_dir).arg("--cache").arg(&cache).current_dir(workspace());
+    refused(run(&mut train), 74, &["cannot write"]);
+    assert!(!run_dir.join("model.json").exists());
+    let left: Vec<_> = walk(&cache);
+    assert!(left.iter().all(|p| !p.ends_with(".f16") && !p.contains(".tmp-")), "half a file was left: {left:?}");
+}
+
+fn walk(dir: &Path) -> Vec<String> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            all.extend(walk(&path));
+        } else {
+            all.push(path.display().to_string());
+        }
+    }
+    all
+}
+
+#[test]
+fn a_device_a_type_and_a_rating_that_are_none() {
+    let small = Small::get();
+    let photo = small.dir.path().join("query.png");
+    std::fs::write(&photo, stripes(5, 1).to_png()).unwrap();
+    let search = |extra: &[&str]| {
+        run(goodtwin(["search", "--device", "cpu", "--catalog"]).arg(small.catalog()).arg(&photo).args(extra))
+    };
+    refused(search(&["--type", "brod"]), 2, &["brod", "broad"]);
+    refused(search(&["--min-rating", "superb"]), 2, &["superb", "Not good enough"]);
+    refused(search(&["--max-price", "cheap"]), 2, &["cheap"]);
+    refused(search(&["--currency", "euros"]), 2, &["euros"]);
+    let mut device = goodtwin(["search", "--device", "tpu", "--catalog"]);
+    refused(run(device.arg(small.catalog()).arg(&photo)), 2, &["tpu", "auto, cpu or gpu"]);
+}

@@ -1,0 +1,174 @@
+//! How the binary, the shops and the browser are run.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::OnceLock;
+
+use goodtwin_imaging::Picture;
+
+/// The root of the workspace: recipes, weights and store files are found from here.
+pub fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace").into()
+}
+
+/// `goodtwin`, to be run from the root of the workspace.
+pub fn goodtwin<I: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = I>) -> Command {
+    let mut command = Command::new(binary());
+    command.current_dir(workspace()).args(args).env_remove("GOODTWIN_LOG");
+    command
+}
+
+/// The binary that stands beside this test's own.
+pub fn binary() -> PathBuf {
+    let own = std::env::current_exe().expect("a test knows where it is");
+    let binary = own.ancestors().nth(2).expect("tests lie in target/PROFILE/deps").join("goodtwin");
+    assert!(binary.exists(), "{} is not built: run `cargo build`", binary.display());
+    binary
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ended {
+    /// Fail the test unless the command ended with 0.
+    #[track_caller]
+    pub fn ok(self) -> Ended {
+        assert_eq!(self.code, 0, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+}
+
+/// Run a command to its end.
+pub fn run(command: &mut Command) -> Ended {
+    let output = command.stdin(Stdio::null()).output().expect("the command starts");
+    Ended {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// A server that ends with the test.
+pub struct Served {
+    child: Child,
+    lines: std::io::Lines<BufReader<ChildStdout>>,
+}
+
+impl Served {
+    /// Start a command that prints lines and goes on.
+    pub fn start(command: &mut Command) -> Served {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("the command starts");
+        let lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
+        Served { child, lines }
+    }
+
+    /// Wait for the next line with `pattern` in it.
+    pub fn line_with(&mut self, pattern: &str) -> String {
+        self.lines
+            .by_ref()
+            .map(|line| line.expect("lines are text"))
+            .find(|line| line.contains(pattern))
+            .unwrap_or_else(|| panic!("the server ended before it printed {pattern:?}"))
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A recipe that trains in seconds.
+pub fn small_recipe(dir: &Path, size: u32, epochs: u32, start: &str) -> PathBuf {
+    let path = dir.join(format!("small-{size}-{start}.toml"));
+    let text = format!(
+        "name = 'small'\nseed = 3\nepochs = {epochs}\nbatch_size = 32\n\
+         [preprocess]\nsize = {size}\ncolour = 'grey'\nfit = 'pad'\n\
+         [head]\npooling = 'joint'\ndense = 64\nactivation = 'none'\ndropout = 0.2\nstart = '{start}'\n\
+         [optimizer]\nrule = 'adamw'\nblock5 = 1e-5\ndense = 1e-5\nclassifier = 1e-2\nschedule = 'cosine'\nlabel_smoothing = 0.0\n\
+         [augment]\nviews = 0\nrotation = 0.0\nshift = 0.0\nflip = false\n"
+    );
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+/// A folder with one sub-folder a class, `each` pictures in each: stripes of their own width and slant.
+pub fn striped_folder(dir: &Path, classes: &[&str], each: u32) -> PathBuf {
+    let folder = dir.join("pictures");
+    for (number, class) in classes.iter().enumerate() {
+        std::fs::create_dir_all(folder.join(class)).unwrap();
+        for i in 0..each {
+            let picture = stripes(3 + 4 * number as u32, i);
+            std::fs::write(folder.join(class).join(format!("{i:02}.png")), picture.to_png()).unwrap();
+        }
+    }
+    folder
+}
+
+/// A picture of stripes, `width` pixels wide.
+pub fn stripes(width: u32, slant: u32) -> Picture {
+    let pixel = |x: u32, y: u32| if ((x + y * slant / 4) / width).is_multiple_of(2) { [30, 60, 40 + slant as u8] } else { [230, 220, 200] };
+    Picture::new(64, 64, (0..64).flat_map(|y| (0..64).flat_map(move |x| pixel(x, y))).collect())
+}
+
+/// A run and its catalogue, made once for all tests that only need some.
+pub struct Small {
+    pub dir: tempfile::TempDir,
+}
+
+impl Small {
+    pub fn get() -> &'static Small {
+        static SMALL: OnceLock<Small> = OnceLock::new();
+        SMALL.get_or_init(|| {
+            let dir = tempfile::tempdir().unwrap();
+            let small = Small { dir };
+            let folder = striped_folder(small.dir.path(), &["broad", "narrow"], 8);
+            run(goodtwin(["dataset", "import"]).arg(folder).arg("--out").arg(small.dataset())).ok();
+            let recipe = small_recipe(small.dir.path(), 32, 1, "random");
+            train(&recipe, &small.dataset(), &small.run(), &small.cache()).ok();
+            run(goodtwin(["catalog", "build", "--device", "cpu", "--model"])
+                .arg(small.run())
+                .arg("--dataset")
+                .arg(small.dataset())
+                .arg("--out")
+                .arg(small.dir.path().join("catalogs")))
+            .ok();
+            small
+        })
+    }
+
+    pub fn dataset(&self) -> PathBuf {
+        self.dir.path().join("dataset")
+    }
+
+    pub fn run(&self) -> PathBuf {
+        self.dir.path().join("run")
+    }
+
+    pub fn cache(&self) -> PathBuf {
+        self.dir.path().join("cache")
+    }
+
+    pub fn catalog(&self) -> PathBuf {
+        self.dir.path().join("catalogs/current")
+    }
+}
+
+/// `goodtwin train` on the CPU.
+pub fn train(recipe: &Path, dataset: &Path, out: &Path, cache: &Path) -> Ended {
+    run(goodtwin(["train", "--device", "cpu", "--config"])
+        .arg(recipe)
+        .arg("--dataset")
+        .arg(dataset)
+        .arg("--out")
+        .arg(out)
+        .arg("--cache")
+        .arg(cache))
+}
