@@ -127,7 +127,7 @@ fn query_photo(assortment: &Assortment, seed: u64, number: u64) -> QueryPhoto {
         .collect();
     // A step that shares no factor with the number of families visits all, and neighbours in the list are of unlike types.
     let family = kept[(number as usize).wrapping_mul(37) % kept.len()];
-    let mut rng = ChaCha8Rng::seed_from_u64(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x7068_6f74_6f);
+    let mut rng = ChaCha8Rng::seed_from_u64(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x0070_686f_746f);
     let free: Vec<&Colour> = words::COLOURS.iter().filter(|c| family.products.iter().all(|p| p.colour != *c)).collect();
     let colour = free.choose(&mut rng).expect("a family has 4 of the 20 colours at most");
     let shot = assortment::Shot { seed: rng.random(), busy: rng.random_bool(0.7), turned: rng.random_bool(0.3) };

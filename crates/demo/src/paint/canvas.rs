@@ -4,7 +4,7 @@
 
 use tiny_skia::{FillRule, LineCap, LineJoin, Mask, Path, PathBuilder, Point, Stroke, StrokeDash, Transform};
 
-use super::material::{Material, Rgb};
+use super::material::{Material, Rgb, mix};
 
 /// A picture under way. Colours are sRGB, 0 to 1.
 pub(crate) struct Canvas {
@@ -94,10 +94,7 @@ impl Canvas {
                 let sunk = 0.72 + 0.28 * ((at(x, y) - 0.45) * 2.5).clamp(0.0, 1.0);
                 let shade = (0.42 + 0.58 * lit) * sunk;
                 let pixel = &mut self.pixels[(cover.top + y) * self.width as usize + cover.left + x];
-                for c in 0..3 {
-                    let colour = surface.colour[c] * shade + shine;
-                    pixel[c] += (colour - pixel[c]) * alpha;
-                }
+                *pixel = mix(*pixel, surface.colour.map(|c| c * shade + shine), alpha);
             }
         }
     }
@@ -162,9 +159,7 @@ impl Canvas {
             for x in 0..cover.width {
                 let a = alpha[y * cover.width + x] * opacity;
                 let pixel = &mut self.pixels[(cover.top + y) * self.width as usize + cover.left + x];
-                for c in 0..3 {
-                    pixel[c] += (colour[c] - pixel[c]) * a;
-                }
+                *pixel = mix(*pixel, colour, a);
             }
         }
     }

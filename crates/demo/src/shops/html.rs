@@ -65,7 +65,7 @@ fn grouped(whole: u32, separator: &str) -> String {
     let digits = whole.to_string();
     let mut out = String::new();
     for (n, digit) in digits.chars().enumerate() {
-        if n > 0 && (digits.len() - n) % 3 == 0 {
+        if n > 0 && (digits.len() - n).is_multiple_of(3) {
             out += separator;
         }
         out.push(digit);
@@ -79,12 +79,12 @@ mod tests {
 
     #[test]
     fn prices_take_the_form_of_their_country() {
-        assert_eq!(plain(128_00), "128.00");
-        assert_eq!(dollars(1_249_00), "$1,249.00");
-        assert_eq!(euros(1_249_00), "1.249,00 €");
-        assert_eq!(euros(95_90), "95,90 €");
-        assert_eq!(pounds(85_00), "£85.00");
-        assert_eq!(kronor(1_299_00), "1\u{a0}299\u{a0}kr");
+        assert_eq!(plain(12_800), "128.00");
+        assert_eq!(dollars(124_900), "$1,249.00");
+        assert_eq!(euros(124_900), "1.249,00 €");
+        assert_eq!(euros(9_590), "95,90 €");
+        assert_eq!(pounds(8_500), "£85.00");
+        assert_eq!(kronor(129_900), "1\u{a0}299\u{a0}kr");
     }
 
     #[test]
