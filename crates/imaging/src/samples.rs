@@ -148,7 +148,7 @@ pub fn cmyk_jpeg(inks: [u8; 4]) -> Vec<u8> {
             bits.push('0');
         }
     }
-    while bits.len() % 8 != 0 {
+    while !bits.len().is_multiple_of(8) {
         bits.push('1');
     }
     let mut data = Vec::new();

@@ -4,6 +4,7 @@
 //! on. So families are shared out whole, class by class, in the order of a hash of seed and name: no generator's version and
 //! no order of files changes a split.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -103,8 +104,9 @@ impl<'a> Families<'a> {
             let mut part: Vec<_> =
                 self.0.iter_mut().filter(|f| f.main_class() == Some(class) && (f.size() > 1) == several).collect();
             let images: usize = part.iter().map(|f| f.size()).sum();
-            // One that is too big to be held out would, met late, fill train to the brim.
-            part.sort_by_key(|f| f.size() as f64 <= fractions.test * images as f64);
+            // Those too big to be held out come first, the biggest first: met late, they would overfill any split.
+            let room = fractions.test * images as f64;
+            part.sort_by_key(|f| Reverse(if f.size() as f64 > room { f.size() } else { 0 }));
             for (split, missing) in &mut missing {
                 let fraction = match split {
                     Split::Train => fractions.train,
@@ -148,7 +150,7 @@ impl<'a> Families<'a> {
         }
         let free = (0..self.0.len()).filter(|i| self.0[*i].split == Split::Train && self.train_can_spare(&self.0[*i]));
         let rest = |i: usize| self.0[i].images.keys().map(|class| self.holders(class, Split::Train)).min();
-        if let Some(i) = free.max_by_key(|i| (rest(*i), std::cmp::Reverse(self.0[*i].size()))) {
+        if let Some(i) = free.max_by_key(|i| (rest(*i), Reverse(self.0[*i].size()))) {
             self.0[i].split = Split::Validation;
         }
     }
