@@ -44,7 +44,7 @@ pub struct Rendered {
     pub html: String,
 }
 
-/// A running browser. [`Browser::close`] it: dropped, it only ends its driver.
+/// A running browser. [`Browser::close`] ends it in good order; dropped, it is killed.
 pub struct Browser {
     client: Client,
     driver: Child,
@@ -71,7 +71,8 @@ impl Browser {
             match tokio::time::timeout(PATIENCE, connect(&mut driver, &chromium, profile.path(), user_agent)).await {
                 Ok(Ok(client)) => client,
                 failed => {
-                    end(&mut driver, profile.path()).await;
+                    let _ = driver.start_kill();
+                    kill_browser(profile.path());
                     return Err(match failed {
                         Ok(Err(reason)) => BrowserError::Start(reason),
                         _ => BrowserError::Start(format!("no answer within {} s", PATIENCE.as_secs())),
@@ -101,8 +102,16 @@ impl Browser {
 
     /// End the session, the browser and the driver.
     pub async fn close(mut self) {
-        let _ = tokio::time::timeout(CLOSING, self.client.close()).await;
-        end(&mut self.driver, self.profile.path()).await;
+        let _ = tokio::time::timeout(CLOSING, self.client.clone().close()).await;
+        let _ = self.driver.start_kill();
+        let _ = tokio::time::timeout(CLOSING, self.driver.wait()).await;
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = self.driver.start_kill();
+        kill_browser(self.profile.path());
     }
 }
 
@@ -141,10 +150,8 @@ async fn connect(driver: &mut Child, chromium: &Path, profile: &Path, user_agent
     ClientBuilder::new(connector).capabilities(wanted).connect(&driver).await.map_err(|e| e.to_string())
 }
 
-/// End the driver, and the browser if it outlived its session: it is known by its profile, which nobody else has.
-async fn end(driver: &mut Child, profile: &Path) {
-    let _ = driver.start_kill();
-    let _ = tokio::time::timeout(CLOSING, driver.wait()).await;
+/// Kill the browser if it outlived its session. It is known by its profile, which nobody else has.
+fn kill_browser(profile: &Path) {
     let flag = format!("--user-data-dir={}", profile.display());
     let Ok(processes) = std::fs::read_dir("/proc") else { return };
     for process in processes.flatten() {

@@ -58,10 +58,17 @@ struct Pace {
     delay: Duration,
     /// What a host that refused for now costs on top.
     penalty: Duration,
-    /// On the clock: not before.
-    next: Duration,
+    /// On the clock: when the last request ended. What comes after it waits by what is known then: the answer to
+    /// robots.txt may have made the delay longer.
+    ended: Option<Duration>,
     refusals: u32,
     stalled: Option<String>,
+}
+
+impl Pace {
+    fn due(&self) -> Duration {
+        self.ended.map_or(Duration::ZERO, |ended| ended + self.delay.max(self.penalty))
+    }
 }
 
 /// The right to ask one host once. Dropped, it starts the host's delay.
@@ -88,8 +95,8 @@ impl Governor {
         let host = self.host(host);
         let wait = async {
             let in_flight = Arc::clone(&host.in_flight).lock_owned().await;
-            let next = host.pace().next;
-            self.clock.until(next).await;
+            let due = host.pace().due();
+            self.clock.until(due).await;
             in_flight
         };
         let in_flight = tokio::select! {
@@ -144,8 +151,8 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let mut pace = self.host.pace();
-        pace.next = self.host.clock.elapsed() + pace.delay.max(pace.penalty);
+        let ended = self.host.clock.elapsed();
+        self.host.pace().ended = Some(ended);
     }
 }
 

@@ -204,3 +204,45 @@ async fn the_listing_that_javascript_makes_is_read_in_a_browser() {
     assert_items_are_true(&demo, &Manifest::read(&out.path().join(JOURNAL)).unwrap());
     shops.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_cannot_be_read_is_told_of_and_the_others_go_on() {
+    let demo = Demo::new(7);
+    let shops = demo.serve(0).await.unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let closed = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("http://{}/", listener.local_addr().unwrap())
+    };
+    let mut config = config(&shops, out.path(), &["canopy-goods", "loom-and-latch"]);
+    config.stores[1].file.base = closed.parse().unwrap();
+    let summary = scrape(&config).await;
+    assert_eq!(summary.exit_code(), 3);
+    assert_eq!(summary.stores[0].trouble, None);
+    assert_eq!(summary.stores[0].tally.items, 60);
+    let trouble = summary.stores[1].trouble.as_deref().unwrap();
+    assert!(trouble.contains("cannot be read, so nothing may be asked"), "{trouble}");
+
+    // Alone, it leaves nothing to go on with. What was kept before stays.
+    config.stores.remove(0);
+    let (_stopper, stop) = Stopper::new();
+    let error = run(&config, Progress::Silent, stop).await.unwrap_err();
+    assert_eq!(error.exit_code(), 69, "{error}");
+    assert!(!Manifest::read(&out.path().join(JOURNAL)).unwrap().items.is_empty());
+    shops.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_output_folder_that_cannot_be_made_is_a_disk_failure() {
+    let demo = Demo::new(7);
+    let shops = demo.serve(0).await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "in the way").unwrap();
+    let config = config(&shops, &file.join("out"), &["canopy-goods"]);
+    let (_stopper, stop) = Stopper::new();
+    let error = run(&config, Progress::Silent, stop).await.unwrap_err();
+    assert_eq!(error.exit_code(), 74, "{error}");
+    assert!(error.to_string().contains("out"), "{error}");
+    assert!(shops.requests(0).is_empty());
+}

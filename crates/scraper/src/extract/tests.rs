@@ -1,1 +1,175 @@
+use super::*;
 
+fn page(html: &str) -> Option<Listing> {
+    product_page(html, &"https://shop.example/p/vale-1".parse().unwrap(), "GoodTwin")
+}
+
+fn json_ld(json: &str) -> Option<Listing> {
+    page(&format!("<script type='application/ld+json'>{json}</script>"))
+}
+
+#[test]
+fn json_ld_of_a_plain_product() {
+    let listing = json_ld(
+        r#"{"@context": "https://schema.org", "@type": "Product", "name": " Vale  Tote ", "brand": {"@type": "Brand", "name": "Kind"},
+        "image": ["/a.jpg", {"@type": "ImageObject", "contentUrl": "https://cdn.example/b.jpg"}, "/a.jpg"], "color": "Moss",
+        "category": "Bags > Totes", "offers": {"@type": "Offer", "price": 1249.5, "priceCurrency": "EUR",
+        "availability": "http://schema.org/SoldOut", "itemCondition": "https://schema.org/UsedCondition"}}"#,
+    )
+    .unwrap();
+    assert_eq!(listing.title.as_deref(), Some("Vale Tote"));
+    assert_eq!(listing.brand.as_deref(), Some("Kind"));
+    assert_eq!((listing.price.as_deref(), listing.currency.as_deref()), (Some("1249.5"), Some("EUR")));
+    assert_eq!(listing.images, ["https://shop.example/a.jpg", "https://cdn.example/b.jpg"]);
+    assert_eq!(listing.availability, Some(Availability::SoldOut));
+    assert_eq!(listing.condition, Some(Condition::SecondHand));
+    assert_eq!(listing.labels, ["Bags > Totes"]);
+}
+
+#[test]
+fn references_within_a_graph_are_followed_and_circles_end() {
+    let listing = json_ld(
+        r##"{"@graph": [
+            {"@type": "WebPage", "mainEntity": {"@id": "#p"}},
+            {"@type": "Brand", "@id": "#b", "name": "Kind"},
+            {"@type": ["Product", "Thing"], "@id": "#p", "name": "Vale", "brand": {"@id": "#b"}, "mainEntityOfPage": {"@id": "#p"},
+             "isVariantOf": {"@id": "#g"}, "offers": [{"price": "85.00", "priceCurrency": "GBP"}]},
+            {"@type": "ProductGroup", "@id": "#g", "productGroupID": "G7", "hasVariant": [{"@id": "#p"}]}]}"##,
+    )
+    .unwrap();
+    assert_eq!((listing.brand.as_deref(), listing.group.as_deref()), (Some("Kind"), Some("G7")));
+    assert_eq!(listing.price.as_deref(), Some("85.00"));
+}
+
+#[test]
+fn of_a_group_the_variant_at_this_address_is_taken() {
+    let listing = json_ld(
+        r#"{"@type": "ProductGroup", "name": "Vale", "brand": "Kind", "productGroupID": "G7", "hasVariant": [
+            {"@type": "Product", "name": "Vale, sand", "url": "/p/vale-0", "offers": {"price": "70", "priceCurrency": "EUR"}},
+            {"@type": "Product", "name": "Vale, moss", "offers": {"url": "/p/vale-1/", "price": "90", "priceCurrency": "EUR"}}]}"#,
+    )
+    .unwrap();
+    assert_eq!(listing.title.as_deref(), Some("Vale, moss"));
+    assert_eq!((listing.price.as_deref(), listing.brand.as_deref()), (Some("90"), Some("Kind")));
+    assert_eq!(listing.group.as_deref(), Some("G7"));
+}
+
+#[test]
+fn related_products_are_not_the_product() {
+    let listing = json_ld(
+        r#"{"@type": "Product", "name": "Vale", "isRelatedTo": {"@type": "Product", "name": "Other", "offers": {"price": "1"}},
+            "isSimilarTo": [{"@type": "Product", "name": "Another", "offers": {"price": "2"}}]}"#,
+    )
+    .unwrap();
+    assert_eq!((listing.title.as_deref(), listing.price), (Some("Vale"), None));
+    assert_eq!(json_ld(r#"{"@type": "ItemList", "itemListElement": [{"@type": "Product", "name": "Other"}]}"#), None);
+}
+
+#[test]
+fn several_prices_are_none_unless_one_is_for_this_address() {
+    let price = |offers: &str| {
+        json_ld(&format!(r#"{{"@type": "Product", "name": "Vale", "offers": {offers}}}"#)).unwrap().price
+    };
+    assert_eq!(price(r#"[{"price": "85"}, {"price": "85"}]"#).as_deref(), Some("85"));
+    assert_eq!(price(r#"[{"price": "85"}, {"price": "95", "url": "/p/vale-1"}]"#).as_deref(), Some("95"));
+    let several = price(r#"[{"price": "85"}, {"price": "95"}]"#).unwrap();
+    assert_eq!(several, "85 / 95");
+    assert_eq!(crate::price::parse(&several, None).amount, None);
+    let aggregate = r#"{"@type": "AggregateOffer", "lowPrice": "85", "highPrice": "85", "priceCurrency": "EUR"}"#;
+    assert_eq!(price(aggregate).as_deref(), Some("85"));
+    assert_eq!(price(r#"{"@type": "AggregateOffer", "lowPrice": "85", "highPrice": "95"}"#), None);
+    assert_eq!(price(r#"{"priceSpecification": {"price": "85"}}"#).as_deref(), Some("85"));
+}
+
+#[test]
+fn microdata_with_items_within_items_and_itemref() {
+    let listing = page(
+        "<base href='/shop/'><ol itemscope itemtype='https://schema.org/BreadcrumbList'>\
+         <li itemprop=itemListElement itemscope itemtype='https://schema.org/ListItem'><span itemprop=name>Shop</span></li>\
+         <li itemprop=itemListElement itemscope itemtype='https://schema.org/ListItem'><span itemprop=name>Clutches</span></li></ol>\
+         <div itemscope itemtype='http://schema.org/Product' itemref='more nowhere'><h1 itemprop=name>Vale</h1>\
+         <p itemprop=brand itemscope itemtype='https://schema.org/Brand'><b itemprop=name>Kind</b></p>\
+         <div itemprop=offers itemscope itemtype='https://schema.org/Offer'><span itemprop=price content='85.00'>£85</span>\
+         <meta itemprop=priceCurrency content=GBP><link itemprop=availability href='https://schema.org/InStock'></div></div>\
+         <p id=more><img itemprop=image src='a.jpg'><span itemprop='color material'>Moss</span></p>",
+    )
+    .unwrap();
+    assert_eq!((listing.title.as_deref(), listing.brand.as_deref()), (Some("Vale"), Some("Kind")));
+    assert_eq!((listing.price.as_deref(), listing.currency.as_deref()), (Some("85.00"), Some("GBP")));
+    assert_eq!(listing.images, ["https://shop.example/shop/a.jpg"]);
+    assert_eq!(listing.colour.as_deref(), Some("Moss"));
+    assert_eq!(listing.availability, Some(Availability::InStock));
+    assert_eq!(listing.labels, ["Clutches", "Shop"]);
+}
+
+const OPEN_GRAPH: &str = "<meta property='og:type' content='product'><meta property='og:title' content='Vale'>\
+    <meta property='product:brand' content='KIND'><meta property='product:price:amount' content='1299'>\
+    <meta property='product:price:currency' content='SEK'><meta property='og:image' content='/a.jpg'>";
+
+#[test]
+fn open_graph_alone_and_beside_json_ld() {
+    let listing = page(OPEN_GRAPH).unwrap();
+    assert_eq!((listing.price.as_deref(), listing.currency.as_deref()), (Some("1299"), Some("SEK")));
+    let both = |price: &str, brand: &str| {
+        page(&format!(
+            r#"{OPEN_GRAPH}<script type="application/ld+json">{{"@type": "Product", "name": "Vale", "brand": "{brand}",
+            "offers": {{"price": "{price}", "priceCurrency": "SEK"}}}}</script>"#
+        ))
+        .unwrap()
+    };
+    let agreed = both("1299.00", "Kind");
+    assert!(agreed.conflicts.is_empty(), "{:?}", agreed.conflicts);
+    assert_eq!(agreed.images, ["https://shop.example/a.jpg"]);
+    assert_eq!(both("1199", "Kind").conflicts, ["price 1199, but Open Graph says 1299"]);
+    assert_eq!(both("1299", "Unkind").conflicts.len(), 1);
+    assert_eq!(page("<meta property='og:title' content='About us'>"), None);
+}
+
+#[test]
+fn machines_that_are_asked_to_keep_away_keep_away() {
+    for (tag, refused) in [
+        ("noai", true),
+        ("index, NoImageAI", true),
+        ("noindex", true),
+        ("none", true),
+        ("goodtwin: noindex", true),
+        ("otherbot: noindex, noai", false),
+        ("unavailable_after: 25 Jun 2027 15:00:00 PST", false),
+        ("all, max-image-preview: large", false),
+        ("nofollow", false),
+    ] {
+        assert_eq!(refuses_ai(tag, "GoodTwin"), refused, "{tag}");
+    }
+    assert!(page(&format!("<meta name=Robots content='noai'>{OPEN_GRAPH}")).unwrap().no_ai);
+    assert!(!page(&format!("<meta name=googlebot content='noindex'>{OPEN_GRAPH}")).unwrap().no_ai);
+}
+
+#[test]
+fn listings_link_to_products_once_and_to_the_next() {
+    let (items, next) = (Selector::parse("a.p").unwrap(), Selector::parse("a[rel~=next]").unwrap());
+    let html = "<a class=p href='/p/1#top'>1</a><a class=p href='/p/1'>1</a><a class=p href='2'>2</a><a class=p href='mailto:a@b'>x</a>\
+                <a rel='nofollow next' href='?page=2'>next</a>";
+    let links = links::links(html, &"http://s.example/bags/?page=1".parse().unwrap(), &items, &next);
+    let items: Vec<_> = links.items.iter().map(|u| u.as_str()).collect();
+    assert_eq!(items, ["http://s.example/p/1", "http://s.example/bags/2"]);
+    assert_eq!(links.next.unwrap().as_str(), "http://s.example/bags/?page=2");
+}
+
+#[test]
+fn shopifys_feed_gives_the_price_of_what_can_be_bought() {
+    let products = shopify::products(
+        r#"{"products": [{"handle": "vale", "title": "Vale", "vendor": "Kind", "product_type": "Totes", "tags": "a, b",
+        "variants": [{"price": "90.00", "available": false}, {"price": "120.00", "available": true}, {"price": "110.00", "available": true}],
+        "images": [{"src": "https://cdn.example/a.jpg"}], "options": [{"name": "Colour", "values": ["Moss"]}]},
+        {"handle": "bare", "title": "Bare"}]}"#,
+    )
+    .unwrap();
+    let (handle, vale) = &products[0];
+    assert_eq!((handle.as_str(), vale.price.as_deref()), ("vale", Some("110.00")));
+    assert_eq!((vale.colour.as_deref(), vale.availability), (Some("Moss"), Some(Availability::InStock)));
+    assert_eq!(vale.labels, ["Totes", "a", "b"]);
+    assert_eq!((products[1].1.brand.as_deref(), products[1].1.price.as_deref()), (None, None));
+    assert!(shopify::products("<html>").unwrap_err().contains("not a products.json"));
+    let url = shopify::feed_url(&"https://s.example/collections/bags/?a=b".parse().unwrap(), 2);
+    assert_eq!(url.as_str(), "https://s.example/collections/bags/products.json?limit=250&page=2");
+}

@@ -1,1 +1,251 @@
+//! Manners, against a small server of the test's own.
 
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::*;
+use crate::Journal;
+use crate::clock::Clock;
+use crate::journal::fetched::RobotsRow;
+use crate::stop::Stopper;
+
+/// A shop, what it was asked, and a fetcher whose clock does not make the test wait.
+struct Shop {
+    origin: String,
+    asked: Arc<Mutex<Vec<String>>>,
+    fetcher: Fetcher,
+    clock: Clock,
+    journal: SharedJournal,
+    _stopper: Stopper,
+}
+
+type Reply = fn(&str, &HeaderMap) -> Response;
+
+const MANNERS: Manners = Manners { delay: Duration::from_millis(250), allow_loopback: true };
+const LIMITS: Limits = Limits { page_bytes: 100_000, image_bytes: 100_000, deadline: Duration::from_secs(5) };
+
+async fn shop_within(reply: Reply, limits: Limits) -> Shop {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let state = (asked.clone(), reply);
+    let answer = async |State((asked, reply)): State<(Arc<Mutex<Vec<String>>>, Reply)>, request: Request| {
+        let path = request.uri().path_and_query().unwrap().to_string();
+        asked.lock().unwrap().push(path.clone());
+        reply(&path, request.headers())
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let router = Router::new().fallback(answer).with_state(state);
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    let (stopper, stop) = Stopper::new();
+    let clock = Clock::test();
+    let journal = SharedJournal::new(Journal::open(std::path::Path::new(":memory:")).unwrap());
+    let governor = Arc::new(Governor::new(clock.clone(), stop));
+    let fetcher = Fetcher::new("GoodTwin/0.1 (+mailto:a@b.example)", governor, journal.clone(), limits).unwrap();
+    Shop { origin, asked, fetcher, clock, journal, _stopper: stopper }
+}
+
+async fn shop(reply: Reply) -> Shop {
+    shop_within(reply, LIMITS).await
+}
+
+impl Shop {
+    async fn get(&self, path: &str) -> Result<Answer, FetchError> {
+        self.get_known(path, &Validators::default()).await
+    }
+
+    async fn get_known(&self, path: &str, known: &Validators) -> Result<Answer, FetchError> {
+        let url = format!("{}{path}", self.origin).parse().unwrap();
+        self.fetcher.page(&url, MANNERS, known).await
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    async fn robots(&self) -> RobotsRow {
+        let origin = self.origin.clone();
+        self.journal.with(move |journal| journal.robots(&origin)).await.unwrap().unwrap()
+    }
+}
+
+fn not_found() -> Response {
+    StatusCode::NOT_FOUND.into_response()
+}
+
+#[tokio::test]
+async fn robots_txt_is_asked_once_first_and_obeyed() {
+    let shop = shop(|path, _| match path {
+        "/robots.txt" => "User-agent: GoodTwin\nDisallow: /private\nCrawl-delay: 3\n".into_response(),
+        _ => "hello".into_response(),
+    })
+    .await;
+    assert_eq!(shop.get("/a").await.unwrap().body, "hello");
+    let error = shop.get("/private/b").await.unwrap_err();
+    assert!(error.to_string().ends_with(": line 2: Disallow: /private"), "{error}");
+    shop.get("/c").await.unwrap();
+    assert_eq!(shop.asked(), ["/robots.txt", "/a", "/c"]);
+    // The crawl's delay after robots.txt was asked, then the host's own.
+    assert_eq!(shop.clock.elapsed(), Duration::from_secs(6));
+    assert_eq!(shop.robots().await.outcome, "rules");
+}
+
+#[tokio::test]
+async fn what_robots_txt_says_is_kept_for_a_day() {
+    let shop = shop(|_, _| "User-agent: *\nDisallow: /now\n".into_response()).await;
+    let row = |hours: i64| RobotsRow {
+        fetched_at: Timestamp::now() - jiff::SignedDuration::from_hours(hours),
+        outcome: "rules".into(),
+        body: b"User-agent: *\nDisallow: /then\n".to_vec(),
+    };
+    let origin = shop.origin.clone();
+    shop.journal.with(move |journal| journal.put_robots(&origin, &row(23))).await.unwrap();
+    assert!(matches!(shop.get("/then").await, Err(FetchError::Robots { .. })));
+    shop.get("/now").await.unwrap();
+    assert_eq!(shop.asked(), ["/now"]);
+}
+
+#[tokio::test]
+async fn a_shop_without_robots_txt_allows_all_and_one_that_fails_allows_nothing() {
+    let open = shop(|path, _| if path == "/robots.txt" { not_found() } else { "hello".into_response() }).await;
+    open.get("/a").await.unwrap();
+    assert_eq!(open.robots().await.outcome, "allow-all");
+
+    let failing = shop(|path, _| match path {
+        "/robots.txt" => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        _ => "hello".into_response(),
+    })
+    .await;
+    assert!(matches!(failing.get("/a").await, Err(FetchError::Robots { .. })));
+    assert!(failing.asked().iter().all(|path| path == "/robots.txt"));
+    assert_eq!(failing.robots().await.outcome, "disallow-all");
+}
+
+#[tokio::test]
+async fn retry_after_is_waited_for() {
+    let shop = shop(|path, _| match path {
+        "/robots.txt" => not_found(),
+        _ => (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "7")]).into_response(),
+    })
+    .await;
+    let error = shop.get("/a").await.unwrap_err();
+    assert!(matches!(error, FetchError::Status { status: 429, .. }), "{error}");
+    assert_eq!(shop.asked().len(), 1 + ATTEMPTS as usize);
+    assert_eq!(shop.clock.elapsed(), Duration::from_millis(250 + 14_000));
+}
+
+#[tokio::test]
+async fn what_has_not_changed_is_not_sent_again() {
+    let shop = shop(|path, headers| match (path, headers.get(header::IF_NONE_MATCH)) {
+        ("/robots.txt", _) => not_found(),
+        (_, Some(tag)) if tag == "\"one\"" => (StatusCode::NOT_MODIFIED, [(header::ETAG, "\"one\"")]).into_response(),
+        _ => ([(header::ETAG, "\"one\""), (header::LAST_MODIFIED, "Mon, 23 Nov 2026 12:00:00 GMT")], "body")
+            .into_response(),
+    })
+    .await;
+    let first = shop.get("/a").await.unwrap();
+    assert!(!first.not_modified);
+    assert_eq!(first.validators.last_modified.as_deref(), Some("Mon, 23 Nov 2026 12:00:00 GMT"));
+    let again = shop.get_known("/a", &first.validators).await.unwrap();
+    assert!(again.not_modified && again.body.is_empty());
+}
+
+#[tokio::test]
+async fn redirects_are_followed_to_where_they_may_lead_and_no_further() {
+    let shop = shop(|path, _| {
+        let place = match path {
+            "/robots.txt" => return "User-agent: *\nDisallow: /private\n".into_response(),
+            "/new" => return "hello".into_response(),
+            "/old" => "/new",
+            "/round" => "/round",
+            "/inside" => "http://10.0.0.1/secrets",
+            "/metadata" => "http://169.254.169.254/latest",
+            "/file" => "file:///etc/passwd",
+            _ => "/private",
+        };
+        (StatusCode::FOUND, [(header::LOCATION, place)]).into_response()
+    })
+    .await;
+    let answer = shop.get("/old").await.unwrap();
+    assert_eq!((answer.url.path(), &answer.body[..]), ("/new", &b"hello"[..]));
+    assert!(matches!(shop.get("/round").await, Err(FetchError::Redirects { .. })));
+    for path in ["/inside", "/metadata"] {
+        assert!(matches!(shop.get(path).await, Err(FetchError::Refused(guard::Refused::Private { .. }))), "{path}");
+    }
+    assert!(matches!(shop.get("/file").await, Err(FetchError::Refused(guard::Refused::Scheme { .. }))));
+    assert!(matches!(shop.get("/to-private").await, Err(FetchError::Robots { .. })));
+    assert!(!shop.asked().contains(&"/private".into()));
+}
+
+#[tokio::test]
+async fn loopback_is_not_asked_unless_the_store_says_so() {
+    let shop = shop(|_, _| "hello".into_response()).await;
+    let strict = Manners { allow_loopback: false, ..MANNERS };
+    for host in [shop.origin.clone(), shop.origin.replace("127.0.0.1", "localhost")] {
+        let url = format!("{host}/a").parse().unwrap();
+        let refused = shop.fetcher.page(&url, strict, &Validators::default()).await;
+        assert!(matches!(refused, Err(FetchError::Refused(guard::Refused::Private { .. }))), "{refused:?}");
+    }
+    assert!(shop.asked().is_empty());
+}
+
+/// 200,000 spaces as gzip, in stored blocks: too many once they are unpacked.
+fn packed_spaces() -> Vec<u8> {
+    let mut bytes = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 0xff];
+    let mut rest = 200_000usize;
+    while rest > 0 {
+        let len = rest.min(65_535);
+        rest -= len;
+        bytes.push(u8::from(rest == 0));
+        bytes.extend((len as u16).to_le_bytes());
+        bytes.extend((!(len as u16)).to_le_bytes());
+        bytes.extend(std::iter::repeat_n(b' ', len));
+    }
+    bytes.extend([0; 8]);
+    bytes
+}
+
+#[tokio::test]
+async fn answers_beyond_the_cap_are_refused_plain_or_packed() {
+    let shop = shop(|path, _| match path {
+        "/robots.txt" => not_found(),
+        "/packed" => ([(header::CONTENT_ENCODING, "gzip")], packed_spaces()).into_response(),
+        "/fits" => vec![b' '; 100_000].into_response(),
+        _ => vec![b' '; 100_001].into_response(),
+    })
+    .await;
+    assert_eq!(shop.get("/fits").await.unwrap().body.len(), 100_000);
+    for path in ["/packed", "/plain"] {
+        let error = shop.get(path).await.unwrap_err();
+        assert!(matches!(error, FetchError::TooLarge { limit: 100_000, .. }), "{path}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_trickles_for_ever_meets_the_deadline() {
+    let trickle: Reply = |path, _| match path {
+        "/robots.txt" => not_found(),
+        _ => {
+            let never = futures::stream::pending::<Result<Bytes, std::io::Error>>();
+            axum::body::Body::from_stream(never).into_response()
+        }
+    };
+    let shop = shop_within(trickle, Limits { deadline: Duration::from_millis(50), ..LIMITS }).await;
+    let error = shop.get("/a").await.unwrap_err();
+    assert!(error.to_string().contains("no whole answer within 0.05 s"), "{error}");
+}
+
+#[tokio::test]
+async fn a_request_says_who_asks_and_takes_what_is_packed() {
+    let shop = shop(|path, headers| match path {
+        "/robots.txt" => not_found(),
+        _ => format!("{:?} {:?}", headers[header::USER_AGENT], headers[header::ACCEPT_ENCODING]).into_response(),
+    })
+    .await;
+    let body = String::from_utf8(shop.get("/").await.unwrap().body.to_vec()).unwrap();
+    assert!(body.contains("GoodTwin/0.1 (+mailto:a@b.example)"), "{body}");
+    assert!(["gzip", "br", "zstd"].iter().all(|packed| body.contains(packed)), "{body}");
+}
