@@ -32,6 +32,7 @@ pub mod guard;
 pub mod journal;
 mod lock;
 mod manifest;
+mod pages;
 pub mod pictures;
 pub mod price;
 pub mod progress;

@@ -254,7 +254,7 @@ mod tests {
         let digits = whole.to_string();
         let mut out = String::new();
         for (n, c) in digits.chars().enumerate() {
-            if n > 0 && (digits.len() - n) % 3 == 0 {
+            if n > 0 && (digits.len() - n).is_multiple_of(3) {
                 out += separator;
             }
             out.push(c);

@@ -74,7 +74,7 @@ fn several_prices_are_none_unless_one_is_for_this_address() {
     assert_eq!(price(r#"[{"price": "85"}, {"price": "95", "url": "/p/vale-1"}]"#).as_deref(), Some("95"));
     let several = price(r#"[{"price": "85"}, {"price": "95"}]"#).unwrap();
     assert_eq!(several, "85 / 95");
-    assert_eq!(crate::price::parse(&several, None).amount, None);
+    assert_eq!(price::parse(&several, None).amount, None);
     let aggregate = r#"{"@type": "AggregateOffer", "lowPrice": "85", "highPrice": "85", "priceCurrency": "EUR"}"#;
     assert_eq!(price(aggregate).as_deref(), Some("85"));
     assert_eq!(price(r#"{"@type": "AggregateOffer", "lowPrice": "85", "highPrice": "95"}"#), None);

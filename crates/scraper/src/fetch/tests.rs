@@ -128,7 +128,7 @@ async fn a_shop_without_robots_txt_allows_all_and_one_that_fails_allows_nothing(
 async fn retry_after_is_waited_for() {
     let shop = shop(|path, _| match path {
         "/robots.txt" => not_found(),
-        _ => (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "7")]).into_response(),
+        _ => (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, "7")]).into_response(),
     })
     .await;
     let error = shop.get("/a").await.unwrap_err();
@@ -139,7 +139,7 @@ async fn retry_after_is_waited_for() {
 
 #[tokio::test]
 async fn what_has_not_changed_is_not_sent_again() {
-    let shop = shop(|path, headers| match (path, headers.get(header::IF_NONE_MATCH)) {
+    let shop = shop(|path, headers| match (path, headers.get(IF_NONE_MATCH)) {
         ("/robots.txt", _) => not_found(),
         (_, Some(tag)) if tag == "\"one\"" => (StatusCode::NOT_MODIFIED, [(header::ETAG, "\"one\"")]).into_response(),
         _ => ([(header::ETAG, "\"one\""), (header::LAST_MODIFIED, "Mon, 23 Nov 2026 12:00:00 GMT")], "body")
@@ -166,7 +166,7 @@ async fn redirects_are_followed_to_where_they_may_lead_and_no_further() {
             "/file" => "file:///etc/passwd",
             _ => "/private",
         };
-        (StatusCode::FOUND, [(header::LOCATION, place)]).into_response()
+        (StatusCode::FOUND, [(LOCATION, place)]).into_response()
     })
     .await;
     let answer = shop.get("/old").await.unwrap();
