@@ -94,8 +94,18 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[derive(Debug, Clone)]
+    struct Case {
+        dim: usize,
+        vectors: Vec<f32>,
+        groups: Vec<Range<usize>>,
+        query: Vec<f32>,
+        keep: Vec<bool>,
+        k: usize,
+    }
+
     /// Values that are small multiples of 1/4: products and sums are exact in f32 whatever the order, and ties abound.
-    fn spaces() -> impl Strategy<Value = (usize, Vec<f32>, Vec<Range<usize>>, Vec<f32>, Vec<bool>, usize)> {
+    fn cases() -> impl Strategy<Value = Case> {
         (1usize..40, prop::collection::vec(1usize..4, 0..300), 0usize..20).prop_flat_map(|(dim, sizes, k)| {
             let mut end = 0;
             let groups: Vec<_> = sizes
@@ -107,14 +117,21 @@ mod tests {
                 .collect();
             let values = |n: usize| prop::collection::vec((-4i8..=4).prop_map(|v| f32::from(v) / 4.0), n);
             let keep = prop::collection::vec(any::<bool>(), groups.len());
-            (Just(dim), values(end * dim), Just(groups), values(dim), keep, Just(k))
+            (values(end * dim), values(dim), keep).prop_map(move |(vectors, query, keep)| Case {
+                dim,
+                vectors,
+                groups: groups.clone(),
+                query,
+                keep,
+                k,
+            })
         })
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(200))]
         #[test]
-        fn finds_what_a_naive_scan_finds((dim, vectors, groups, query, keep, k) in spaces()) {
+        fn finds_what_a_naive_scan_finds(Case { dim, vectors, groups, query, keep, k } in cases()) {
             let mut naive: Vec<(f32, usize, usize)> = Vec::new();
             for (group, rows) in groups.iter().enumerate().filter(|(g, _)| keep[*g]) {
                 let mut best = (f32::NEG_INFINITY, 0);

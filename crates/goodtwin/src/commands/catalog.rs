@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use clap::Subcommand;
 use goodtwin_core::{Availability, Condition, DatasetReader, Row};
-use goodtwin_inference::{CatalogReader, Encoder, Error, Progress, build};
+use goodtwin_inference::{CatalogReader, Encoder, Progress, build};
 use goodtwin_vision::{Compute, DeviceChoice};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -51,7 +51,7 @@ pub fn run(args: Args) -> Outcome {
         Command::Build { model, dataset, out, device } => {
             let started = Instant::now();
             let dataset = DatasetReader::open(&dataset)?;
-            let compute = Compute::choose(device).map_err(Error::from)?;
+            let compute = Compute::choose(device)?;
             eprintln!("embedding with {}", compute.describe());
             let encoder = Encoder::open(&model, &compute)?;
             let mut meter = Meter::new();

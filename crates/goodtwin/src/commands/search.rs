@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use goodtwin_core::{Condition, Currency, Label, Money};
+use goodtwin_core::{Availability, Condition, Currency, Label, Money};
 use goodtwin_inference::answer::{Guess, TwinJson};
-use goodtwin_inference::{Answer, CatalogReader, Error, Filters, photo};
+use goodtwin_inference::{Answer, CatalogReader, Filters, photo};
 use goodtwin_vision::{Compute, DeviceChoice};
 use goodtwin_web::{ServeConfig, filters};
 use rust_decimal::Decimal;
@@ -26,7 +26,7 @@ pub struct Args {
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
     k: u16,
     /// The highest price, in --currency; leaves out bags without a price, or in a currency without a rate
-    #[arg(long, value_name = "AMOUNT", value_parser = filters::price)]
+    #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true, value_parser = filters::price)]
     max_price: Option<Decimal>,
     /// Of --max-price, and what prices are converted to
     #[arg(long, default_value = "EUR")]
@@ -67,7 +67,7 @@ pub fn run(args: Args) -> Outcome {
         condition: args.condition,
         hide_sold_out: args.hide_sold_out,
     };
-    let compute = Compute::choose(args.device).map_err(Error::from)?;
+    let compute = Compute::choose(args.device)?;
     let encoder = catalog.encoder(args.model.as_deref(), &compute)?;
     let features = encoder.embed(&[picture])?.remove(0);
     let twins = catalog.search(&features.embedding, &wanted, args.k.into(), &exchange)?;
@@ -77,48 +77,55 @@ pub fn run(args: Args) -> Outcome {
         let json = serde_json::to_string_pretty(&answer);
         println!("{}", json.map_err(|e| Failure::new(70, format!("cannot write the answer: {e}")))?);
     } else if answer.twins.is_empty() {
-        let others = catalog.matching(&Filters::default(), &exchange);
-        println!("No twins with these filters; the catalogue has {others} items without them.");
+        let any_price = Filters { max_price: None, ..wanted.clone() };
+        match (wanted.max_price, catalog.matching(&any_price, &exchange)) {
+            (Some(most), others) if others > 0 => {
+                println!("No twins under {most}; {others} items without the price filter.");
+            }
+            _ => println!("No twins with these filters; {} items without them.", catalog.manifest.items),
+        }
     } else {
         print!("{}", table(&answer, args.currency));
     }
     Ok(())
 }
 
+/// Aligned columns; one that says nothing of any twin is left out.
 fn table(answer: &Answer, currency: Currency) -> String {
-    let converted = answer.twins.iter().any(|t| t.converted.is_some());
-    let mut rows = vec![vec!["", "ALIKE", "TITLE", "BRAND", "PRICE"].into_iter().map(String::from).collect::<Vec<_>>()];
-    rows[0].extend(converted.then(|| format!("IN {currency}")));
-    rows[0].extend(["RATING", "CONDITION", "ADDRESS"].map(String::from));
-    rows.extend(answer.twins.iter().map(|twin| cells(twin, converted)));
-    let widths: Vec<usize> = (0..rows[0].len())
-        .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
-        .collect();
+    let heads =
+        ["", "ALIKE", "TITLE", "BRAND", "PRICE", &format!("IN {currency}"), "RATING", "CONDITION", "TYPE", "FAMILY"];
+    let heads: Vec<String> = heads.into_iter().chain(["ADDRESS"]).map(String::from).collect();
+    let rows: Vec<Vec<String>> = answer.twins.iter().map(cells).collect();
+    let used: Vec<usize> = (0..heads.len()).filter(|&c| rows.iter().any(|row| !row[c].is_empty())).collect();
+    let all = || std::iter::once(&heads).chain(&rows);
+    let width = |c: usize| all().map(|row| row[c].chars().count()).max().unwrap_or(0);
+    let widths: Vec<(usize, usize)> = used.into_iter().map(|c| (c, width(c))).collect();
     let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_string() + "\n"
+        let cells: Vec<_> = widths.iter().map(|&(c, width)| format!("{:<width$}", row[c])).collect();
+        cells.join("  ").trim_end().to_string() + "\n"
     };
-    rows.iter().map(line).collect()
+    all().map(line).collect()
 }
 
-fn cells(twin: &TwinJson, converted: bool) -> Vec<String> {
+fn cells(twin: &TwinJson) -> Vec<String> {
     let money = |m: &Option<Money>| m.map(|m| m.to_string()).unwrap_or_default();
-    let mut cells = vec![
+    let rating = twin.rating.as_ref().map(|r| format!("{} ({})", r.label, r.as_of));
+    let sold_out = if twin.availability == Some(Availability::SoldOut) { ", sold out" } else { "" };
+    let condition = twin.condition.map(|c| format!("{c}{sold_out}"));
+    let no_offer = twin.url.is_none();
+    vec![
         twin.rank.to_string(),
         format!("{:.3}", twin.score),
-        plain(&twin.title, 40),
+        if no_offer { String::new() } else { plain(&twin.title, 40) },
         plain(twin.brand.as_deref().unwrap_or_default(), 24),
         money(&twin.price),
-    ];
-    cells.extend(converted.then(|| money(&twin.converted)));
-    let rating = twin.rating.as_ref().map(|r| format!("{} ({})", r.label, r.as_of));
-    let mut condition = twin.condition.map(|c| c.to_string()).unwrap_or_else(|| twin.bag_type.title());
-    if twin.availability == Some(goodtwin_core::Availability::SoldOut) {
-        condition += ", sold out";
-    }
-    let address = twin.url.as_deref().unwrap_or(&twin.picture.file_name);
-    cells.extend([rating.unwrap_or_default(), condition, plain(address, usize::MAX)]);
-    cells
+        money(&twin.converted),
+        rating.unwrap_or_default(),
+        condition.unwrap_or_default(),
+        if no_offer { twin.bag_type.title() } else { String::new() },
+        twin.family.as_deref().filter(|_| no_offer).map(|f| plain(f, 24)).unwrap_or_default(),
+        plain(twin.url.as_deref().unwrap_or(&twin.picture.file_name), usize::MAX),
+    ]
 }
 
 /// Shops' text on somebody's terminal: on one line, without control characters, not longer than the column.

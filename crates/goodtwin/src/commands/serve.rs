@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use goodtwin_inference::{CatalogReader, Error};
+use goodtwin_inference::CatalogReader;
 use goodtwin_vision::{Compute, DeviceChoice};
 use goodtwin_web::server::Limits;
 use goodtwin_web::{App, ServeConfig, Server, Shutdown, Surroundings};
@@ -45,7 +45,7 @@ pub fn run(args: Args) -> Outcome {
         let server = Server::bind(config.listen, Limits::default()).await?;
         let shutdown = Shutdown::on_signal()?;
         let catalog = CatalogReader::open(&args.catalog)?;
-        let compute = Compute::choose(args.device).map_err(Error::from)?;
+        let compute = Compute::choose(args.device)?;
         let encoder = catalog.encoder(args.model.as_deref(), &compute)?;
         let (items, id) = (catalog.manifest.items, catalog.id().clone());
         let router = App::new(catalog, encoder, config, Surroundings::system())?.router();
