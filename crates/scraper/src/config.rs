@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use goodtwin_core::{BagType, Condition, Currency, Error, Label, RatingBook, Result, Taxonomy, config};
+use goodtwin_core::{BagType, Condition, ContentId, Currency, Error, Label, RatingBook, Result, Taxonomy, config};
 use scraper::Selector;
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -208,6 +208,15 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Names all that decides what becomes of an item: with another id, items are looked at anew.
+    pub fn id(&self) -> ContentId {
+        let stores: Vec<&str> = self.stores.iter().map(|s| s.recipe.as_str()).collect();
+        let ratings: Vec<_> = self.ratings.iter().collect();
+        ContentId::of_json(&(stores, ratings, self.rating_floor, format!("{:?}", self.taxonomy)))
+    }
+}
+
 impl Store {
     /// Read a store's file.
     pub fn load(path: &Path, least_delay: Duration) -> Result<Self> {
@@ -239,7 +248,7 @@ impl Store {
         let json = serde_json::to_vec(&file).expect("our own types have string keys and serialise");
         Ok(Store {
             delay: own.unwrap_or_default().max(least_delay),
-            recipe: format!("{EXTRACTOR}-{}", goodtwin_core::ContentId::of(json).short()),
+            recipe: format!("{EXTRACTOR}-{}", ContentId::of(json).short()),
             items: selector("items", &file.listing.items)?,
             next: selector("next", &file.listing.next)?,
             file,

@@ -27,12 +27,12 @@ pub const JOURNAL: &str = "crawl.sqlite";
 /// A store that cannot be read is told of in the [`Summary`]; the others go on.
 ///
 /// # Errors
-/// Exit 75 if another run is at work there, 74 if the disk refuses, 69 if no store could be read.
+/// Exit 75 if another run is at work there, 74 if the disk refuses, 69 if not one item of any store could be looked at.
 pub async fn run(config: &Config, progress: Progress, stop: Stop) -> Result<Summary> {
     atomic::create_dir(&config.out)?;
     let _lock = RunLock::take(&config.out.join("crawl.lock"))?;
     let mut journal = Journal::open(&config.out.join(JOURNAL))?;
-    let run = journal.begin_run(Timestamp::now())?;
+    let run = journal.begin_run(&config.id(), Timestamp::now())?;
     let journal = SharedJournal::new(journal);
     let governor = Arc::new(Governor::new(Clock::system(), stop.clone()));
     let fetcher = Fetcher::new(&config.user_agent, governor, journal.clone(), Limits::default())?;
@@ -79,15 +79,17 @@ pub async fn run(config: &Config, progress: Progress, stop: Stop) -> Result<Summ
         }
     }
     drop(at_work);
+    let summary = summarize(config, &journal, run, troubles, interrupted).await?;
     if !interrupted {
         journal.with(move |journal| journal.finish_run(run, Timestamp::now())).await?;
-        if troubles.iter().all(Option::is_some) {
-            let lines = config.stores.iter().zip(&troubles);
-            let lines = lines.map(|(s, t)| format!("  {}: {}", s.file.name, t.as_deref().unwrap_or_default()));
+        let nothing = |s: &StoreSummary| s.trouble.is_some() && s.tally.items == s.tally.unseen;
+        if summary.stores.iter().all(nothing) {
+            let lines = summary.stores.iter();
+            let lines = lines.map(|s| format!("  {}: {}", s.name, s.trouble.as_deref().unwrap_or_default()));
             return Err(Error::AllUnavailable(lines.collect::<Vec<_>>().join("\n")));
         }
     }
-    summarize(config, &journal, run, troubles, interrupted).await
+    Ok(summary)
 }
 
 async fn summarize(

@@ -263,13 +263,13 @@ mod tests {
 
     fn next_run(journal: &mut Journal, last: RunId) -> RunId {
         journal.finish_run(last, Timestamp::UNIX_EPOCH).unwrap();
-        journal.begin_run(Timestamp::UNIX_EPOCH).unwrap()
+        journal.begin_run(&goodtwin_core::ContentId::of("config"), Timestamp::UNIX_EPOCH).unwrap()
     }
 
     #[test]
     fn a_tally_adds_up_through_new_unchanged_changed_and_retired() {
         let mut journal = Journal::open(Path::new(":memory:")).unwrap();
-        let mut run = journal.begin_run(Timestamp::UNIX_EPOCH).unwrap();
+        let mut run = journal.begin_run(&goodtwin_core::ContentId::of("config"), Timestamp::UNIX_EPOCH).unwrap();
         image(&mut journal, run, "a.jpg", Some("a"));
         image(&mut journal, run, "b.jpg", Some("b"));
         image(&mut journal, run, "c.jpg", None);
@@ -308,7 +308,7 @@ mod tests {
     #[test]
     fn items_with_the_same_pictures_become_one_and_stay_so() {
         let mut journal = Journal::open(Path::new(":memory:")).unwrap();
-        let mut run = journal.begin_run(Timestamp::UNIX_EPOCH).unwrap();
+        let mut run = journal.begin_run(&goodtwin_core::ContentId::of("config"), Timestamp::UNIX_EPOCH).unwrap();
         image(&mut journal, run, "1.jpg", Some("same"));
         image(&mut journal, run, "2.jpg", Some("same"));
         for round in 0..2 {

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use goodtwin_core::ContentId;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -69,13 +70,14 @@ impl Journal {
         }
     }
 
-    /// The number of the run that starts now: that of the last one if it was cut off within a day, or else a new one.
-    pub fn begin_run(&mut self, now: Timestamp) -> Result<RunId> {
+    /// The number of the run that starts now: that of the last one, if it was cut off within a day and had the same config
+    /// (its id), or else a new one.
+    pub fn begin_run(&mut self, config: &ContentId, now: Timestamp) -> Result<RunId> {
         self.transact(|tx| {
             let last = tx
                 .query_row(
-                    "SELECT id, started_at FROM runs WHERE finished_at IS NULL ORDER BY id DESC LIMIT 1",
-                    [],
+                    "SELECT id, started_at FROM runs WHERE finished_at IS NULL AND config = ?1 ORDER BY id DESC LIMIT 1",
+                    [config.as_str()],
                     |r| Ok((r.get::<_, i64>(0)?, r.get::<_, String>(1)?)),
                 )
                 .optional()?;
@@ -84,7 +86,7 @@ impl Journal {
             {
                 return Ok(RunId(id));
             }
-            tx.execute("INSERT INTO runs (started_at) VALUES (?1)", [now.to_string()])?;
+            tx.execute("INSERT INTO runs (config, started_at) VALUES (?1, ?2)", [config.as_str(), &now.to_string()])?;
             Ok(RunId(tx.last_insert_rowid()))
         })
     }
@@ -150,15 +152,18 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("crawl.sqlite");
         let mut journal = Journal::open(&path).unwrap();
-        let first = journal.begin_run(at("2026-01-01T00:00:00Z")).unwrap();
+        let config = ContentId::of("config");
+        let first = journal.begin_run(&config, at("2026-01-01T00:00:00Z")).unwrap();
         drop(journal);
         let mut journal = Journal::open(&path).unwrap();
-        assert_eq!(journal.begin_run(at("2026-01-01T12:00:00Z")).unwrap(), first);
-        let second = journal.begin_run(at("2026-01-03T00:00:00Z")).unwrap();
+        assert_eq!(journal.begin_run(&config, at("2026-01-01T12:00:00Z")).unwrap(), first);
+        let other = journal.begin_run(&ContentId::of("another"), at("2026-01-01T12:00:00Z")).unwrap();
+        assert_ne!(other, first, "what another config decided may be decided otherwise now");
+        let second = journal.begin_run(&config, at("2026-01-03T00:00:00Z")).unwrap();
         assert_ne!(second, first);
         journal.finish_run(second, at("2026-01-03T00:01:00Z")).unwrap();
         // The first was never finished, but it is too old to be gone on with.
-        assert!(journal.begin_run(at("2026-01-03T00:02:00Z")).unwrap() > second);
+        assert!(journal.begin_run(&config, at("2026-01-03T00:02:00Z")).unwrap() > second);
     }
 
     #[test]

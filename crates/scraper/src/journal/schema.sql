@@ -1,6 +1,7 @@
--- One row a run. A run without `finished_at` was cut off: the next one goes on with it.
+-- One row a run. A run without `finished_at` was cut off: the next one with the same config goes on with it.
 CREATE TABLE runs (
     id          INTEGER PRIMARY KEY,
+    config      TEXT NOT NULL,
     started_at  TEXT NOT NULL,
     finished_at TEXT
 ) STRICT;
