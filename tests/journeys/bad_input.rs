@@ -98,7 +98,7 @@ fn a_photo_that_is_not_an_image_is_empty_or_is_not_there() {
     std::fs::write(&photo, "<html>this is a page</html>").unwrap();
     refused(search(&photo), 65, &["photo.jpg", "HTML"]);
     std::fs::write(&photo, "").unwrap();
-    refused(search(&photo), 65, &["photo.jpg", "0 bytes"]);
+    refused(search(&photo), 65, &["photo.jpg", "the file is empty"]);
     refused(search(&dir.path().join("nowhere.jpg")), 2, &["nowhere.jpg"]);
 }
 

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use burn::tensor::Device;
 
-use crate::{Error, Result};
+use crate::Result;
 
 /// What the user asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,9 +95,21 @@ mod gpu {
 
     /// The first card. wgpu reports no card behind a software rasteriser.
     pub fn real() -> Option<Compute> {
+        if !may_have_card() {
+            return None;
+        }
         let gpu = Device::enumerate_physical().into_iter().next()?;
         let device = gpu.devices.into_vec().into_iter().next()?;
         Some(Compute { device, description: format!("gpu ({}, Burn wgpu)", gpu.name) })
+    }
+
+    /// Opening Vulkan takes a while, and Mesa's software driver writes warnings of its own to stderr: where Linux has no
+    /// node for a card there is nothing to find.
+    fn may_have_card() -> bool {
+        let is_card = |name: &str| name.starts_with("nvidia") || name == "kfd" || name == "dxg" || name == "dri";
+        !cfg!(target_os = "linux")
+            || std::fs::read_dir("/dev")
+                .is_ok_and(|entries| entries.flatten().any(|e| e.file_name().to_str().is_some_and(is_card)))
     }
 
     pub fn any() -> Result<Compute> {
