@@ -9,22 +9,27 @@ use url::Url;
 /// Items within items, at most. Beyond it stands nothing that a shop means.
 const MAX_DEPTH: usize = 16;
 
+/// Items of a page, at most: by `itemref`, a short page can name items over and over.
+const MAX_ITEMS: usize = 10_000;
+
 /// The page's top-level items.
 pub fn nodes(document: &Html, base: &Url) -> Vec<Value> {
     let selector = Selector::parse("[itemscope]:not([itemprop])").expect("a valid selector");
-    document.select(&selector).map(|e| item(document, e, base, 0)).collect()
+    let mut left = MAX_ITEMS;
+    document.select(&selector).map(|e| item(document, e, base, 0, &mut left)).collect()
 }
 
-fn item(document: &Html, element: ElementRef<'_>, base: &Url, depth: usize) -> Value {
+fn item(document: &Html, element: ElementRef<'_>, base: &Url, depth: usize, left: &mut usize) -> Value {
+    *left = left.saturating_sub(1);
     let mut node = Map::new();
     let types: Vec<&str> = element.attr("itemtype").unwrap_or_default().split_whitespace().collect();
     node.insert("@type".into(), json!(types));
     if let Some(id) = element.attr("itemid") {
         node.insert("@id".into(), json!(id.trim()));
     }
-    if depth < MAX_DEPTH {
+    if depth < MAX_DEPTH && *left > 0 {
         for property in properties(document, element) {
-            let value = value(document, property, base, depth);
+            let value = value(document, property, base, depth, left);
             for name in property.attr("itemprop").unwrap_or_default().split_whitespace() {
                 let values = node.entry(last_name(name)).or_insert_with(|| json!([]));
                 if let Value::Array(values) = values {
@@ -68,9 +73,9 @@ fn properties<'a>(document: &'a Html, root: ElementRef<'a>) -> Vec<ElementRef<'a
     found
 }
 
-fn value(document: &Html, element: ElementRef<'_>, base: &Url, depth: usize) -> Value {
+fn value(document: &Html, element: ElementRef<'_>, base: &Url, depth: usize, left: &mut usize) -> Value {
     if element.attr("itemscope").is_some() {
-        return item(document, element, base, depth + 1);
+        return item(document, element, base, depth + 1, left);
     }
     let attribute = match element.value().name() {
         "meta" => "content",

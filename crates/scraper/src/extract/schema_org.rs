@@ -1,6 +1,6 @@
 //! schema.org's vocabulary: from nodes, wherever they stood on the page, to its one product.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 use url::Url;
@@ -9,7 +9,7 @@ use super::{Listing, availability, condition, last_part, tidy};
 
 type Node = Map<String, Value>;
 
-/// Nodes within nodes, at most: references can go in circles.
+/// Nodes within nodes, at most.
 const MAX_DEPTH: usize = 12;
 
 /// The properties through which a page's own product is reached. Others lead to related products, whose prices are not its own.
@@ -18,9 +18,9 @@ const WAYS: [&str; 5] = ["@graph", "mainEntity", "mainEntityOfPage", "hasVariant
 /// The product that the page is about: the one with the page's address, or else the first.
 pub fn product(roots: &[Value], page: &Url) -> Option<Listing> {
     let graph = Graph::new(roots);
-    let mut found = Vec::new();
+    let (mut found, mut seen) = (Vec::new(), HashSet::new());
     for root in roots {
-        graph.collect(root, None, &mut found, 0);
+        graph.collect(root, None, &mut found, &mut seen, 0);
     }
     let here = |node: &Node| {
         let addresses = ["url", "@id"].iter().filter_map(|k| graph.text(node.get(*k)?));
@@ -91,18 +91,23 @@ impl<'a> Graph<'a> {
         value: &'a Value,
         group: Option<&'a Node>,
         found: &mut Vec<(&'a Node, Option<&'a Node>)>,
+        seen: &mut HashSet<*const Node>,
         depth: usize,
     ) {
         if depth > MAX_DEPTH {
             return;
         }
         for node in self.nodes(Some(value)) {
+            // References can go in circles, and each node is looked at once.
+            if !seen.insert(std::ptr::from_ref(node)) {
+                continue;
+            }
             let is_group = is(node, &["ProductGroup"]);
             if is_group || is(node, &["Product", "IndividualProduct", "ProductModel"]) {
                 found.push((node, group));
             }
             for way in WAYS.iter().filter_map(|w| node.get(*w)) {
-                self.collect(way, if is_group { Some(node) } else { group }, found, depth + 1);
+                self.collect(way, if is_group { Some(node) } else { group }, found, seen, depth + 1);
             }
         }
     }
@@ -127,9 +132,12 @@ impl<'a> Graph<'a> {
             Value::Array(values) => values.iter().find_map(|v| self.text(v)),
             Value::Object(_) => {
                 let node = self.nodes(Some(value)).into_iter().next()?;
+                // Plain text only: a name that refers to a thing that is named by the first would never end.
                 ["name", "@value"].iter().find_map(|k| match node.get(*k)? {
-                    Value::Object(_) => None,
-                    plain => self.text(plain),
+                    Value::String(text) => tidy(text),
+                    Value::Number(number) => Some(number.to_string()),
+                    Value::Array(values) => values.iter().find_map(|v| tidy(v.as_str()?)),
+                    _ => None,
                 })
             }
             _ => None,

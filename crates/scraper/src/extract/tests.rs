@@ -173,3 +173,16 @@ fn shopifys_feed_gives_the_price_of_what_can_be_bought() {
     let url = shopify::feed_url(&"https://s.example/collections/bags/?a=b".parse().unwrap(), 2);
     assert_eq!(url.as_str(), "https://s.example/collections/bags/products.json?limit=250&page=2");
 }
+
+#[test]
+fn short_pages_that_refer_to_themselves_over_and_over_are_read_in_no_time() {
+    let ids: Vec<String> = (0..12).map(|n| format!("n{n}")).collect();
+    let items = ids.iter().map(|id| format!("<p itemscope itemprop=a id={id} itemref='{}'></p>", ids.join(" ")));
+    assert_eq!(page(&format!("<div itemscope itemref='{}'></div>{}", ids.join(" "), items.collect::<String>())), None);
+    let named =
+        json_ld(r##"[{"@id": "#a", "@type": "Product", "name": [{"@id": "#a"}], "brand": {"@id": "#a"}}]"##).unwrap();
+    assert_eq!((named.title, named.brand), (None, None));
+    let refs = ids.iter().map(|id| format!(r#"{{"@id": "{id}"}}"#)).collect::<Vec<_>>().join(",");
+    let nodes = ids.iter().map(|id| format!(r#"{{"@id": "{id}", "@type": "Thing", "mainEntity": [{refs}]}}"#));
+    assert_eq!(json_ld(&format!("[{}]", nodes.collect::<Vec<_>>().join(","))), None);
+}
