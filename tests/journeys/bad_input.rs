@@ -91,9 +91,8 @@ fn images_that_are_none_are_listed_by_cause_and_left_out() {
 #[test]
 fn a_photo_that_is_not_an_image_is_empty_or_is_not_there() {
     let dir = tempfile::tempdir().unwrap();
-    let search = |photo: &Path| {
-        run(goodtwin(["search", "--device", "cpu", "--catalog"]).arg(Small::get().catalog()).arg(photo))
-    };
+    let search =
+        |photo: &Path| run(goodtwin(["search", "--device", "cpu", "--catalog"]).arg(Small::get().catalog()).arg(photo));
     let photo = dir.path().join("photo.jpg");
     std::fs::write(&photo, "<html>this is a page</html>").unwrap();
     refused(search(&photo), 65, &["photo.jpg", "HTML"]);
@@ -131,7 +130,7 @@ fn a_catalogue_of_another_model() {
         .arg("--model")
         .arg(&other)
         .arg(&photo));
-    refused(ended, 65, &["model", "expected", "received"]);
+    refused(ended, 65, &["preprocessing", "expected", "received"]);
 }
 
 #[test]
@@ -212,7 +211,7 @@ fn walk(dir: &Path) -> Vec<String> {
 #[test]
 fn a_device_a_type_and_a_rating_that_are_none() {
     let small = Small::get();
-    let photo = small.dir.path().join("query.png");
+    let photo = small.cache().with_file_name("query.png");
     std::fs::write(&photo, stripes(5, 1).to_png()).unwrap();
     let search = |extra: &[&str]| {
         run(goodtwin(["search", "--device", "cpu", "--catalog"]).arg(small.catalog()).arg(&photo).args(extra))

@@ -114,50 +114,55 @@ pub fn striped_folder(dir: &Path, classes: &[&str], each: u32) -> PathBuf {
 
 /// A picture of stripes, `width` pixels wide.
 pub fn stripes(width: u32, slant: u32) -> Picture {
-    let pixel = |x: u32, y: u32| if ((x + y * slant / 4) / width).is_multiple_of(2) { [30, 60, 40 + slant as u8] } else { [230, 220, 200] };
+    let pixel = |x: u32, y: u32| {
+        if ((x + y * slant / 4) / width).is_multiple_of(2) { [30, 60, 40 + slant as u8] } else { [230, 220, 200] }
+    };
     Picture::new(64, 64, (0..64).flat_map(|y| (0..64).flat_map(move |x| pixel(x, y))).collect())
 }
 
 /// A run and its catalogue, made once for all tests that only need some.
 pub struct Small {
-    pub dir: tempfile::TempDir,
+    dir: PathBuf,
 }
 
 impl Small {
     pub fn get() -> &'static Small {
         static SMALL: OnceLock<Small> = OnceLock::new();
         SMALL.get_or_init(|| {
-            let dir = tempfile::tempdir().unwrap();
+            // Nothing drops what a static holds: a folder of a fixed name does not pile up.
+            let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("small");
+            let _ = std::fs::remove_dir_all(&dir);
+            std::fs::create_dir_all(&dir).unwrap();
             let small = Small { dir };
-            let folder = striped_folder(small.dir.path(), &["broad", "narrow"], 8);
+            let folder = striped_folder(&small.dir, &["broad", "narrow"], 8);
             run(goodtwin(["dataset", "import"]).arg(folder).arg("--out").arg(small.dataset())).ok();
-            let recipe = small_recipe(small.dir.path(), 32, 1, "random");
+            let recipe = small_recipe(&small.dir, 32, 1, "random");
             train(&recipe, &small.dataset(), &small.run(), &small.cache()).ok();
             run(goodtwin(["catalog", "build", "--device", "cpu", "--model"])
                 .arg(small.run())
                 .arg("--dataset")
                 .arg(small.dataset())
                 .arg("--out")
-                .arg(small.dir.path().join("catalogs")))
+                .arg(small.dir.join("catalogs")))
             .ok();
             small
         })
     }
 
     pub fn dataset(&self) -> PathBuf {
-        self.dir.path().join("dataset")
+        self.dir.join("dataset")
     }
 
     pub fn run(&self) -> PathBuf {
-        self.dir.path().join("run")
+        self.dir.join("run")
     }
 
     pub fn cache(&self) -> PathBuf {
-        self.dir.path().join("cache")
+        self.dir.join("cache")
     }
 
     pub fn catalog(&self) -> PathBuf {
-        self.dir.path().join("catalogs/current")
+        self.dir.join("catalogs/current")
     }
 }
 

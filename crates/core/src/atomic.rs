@@ -76,22 +76,33 @@ impl StagedDir {
 
     /// Take the place of the target in one rename; a folder that stood there is exchanged with ours, then removed.
     pub fn publish(self) -> Result<()> {
-        let disk = |e: std::io::Error| Error::disk(&self.target, "move the folder into place", e);
+        if !self.target.exists() {
+            return self.publish_new();
+        }
+        self.sync()?;
+        exchange(self.staging.path(), &self.target).map_err(|e| self.refused(e))?;
+        sync_dir(parent(&self.target))?;
+        let target = self.target;
+        self.staging.close().map_err(|e| Error::disk(target, "remove the old folder", e))
+    }
+
+    /// [`StagedDir::publish`] where nothing may be replaced: a folder with something in it stays, and ours is removed.
+    pub fn publish_new(self) -> Result<()> {
+        self.sync()?;
+        fs::rename(self.staging.path(), &self.target).map_err(|e| self.refused(e))?;
+        let _ = self.staging.keep(); // it is no longer there to be removed
+        sync_dir(parent(&self.target))
+    }
+
+    fn sync(&self) -> Result<()> {
         for entry in walk(self.staging.path())? {
             File::open(&entry).and_then(|f| f.sync_all()).map_err(|e| Error::disk(&entry, "fsync", e))?;
         }
-        set_readable_path(self.staging.path()).map_err(disk)?;
-        if self.target.exists() {
-            exchange(self.staging.path(), &self.target).map_err(disk)?;
-            sync_dir(parent(&self.target))?;
-            return self.staging.close().map_err(|e| Error::disk(&self.target, "remove the old folder", e));
-        }
-        let staged = self.staging.keep();
-        if let Err(e) = fs::rename(&staged, &self.target) {
-            let _ = fs::remove_dir_all(&staged);
-            return Err(disk(e));
-        }
-        sync_dir(parent(&self.target))
+        set_readable_path(self.staging.path()).map_err(|e| self.refused(e))
+    }
+
+    fn refused(&self, e: std::io::Error) -> Error {
+        Error::disk(&self.target, "move the folder into place", e)
     }
 }
 
@@ -204,6 +215,11 @@ mod tests {
             assert_eq!(names(&target), [text]);
         }
         drop(StagedDir::new(&target).unwrap());
+        assert_eq!(names(dir.path()), ["run"]);
+        let late = StagedDir::new(&target).unwrap();
+        fs::write(late.path().join("three"), "three").unwrap();
+        assert_eq!(late.publish_new().unwrap_err().exit_code(), 74);
+        assert_eq!(names(&target), ["two"], "what stands there is not replaced");
         assert_eq!(names(dir.path()), ["run"]);
     }
 

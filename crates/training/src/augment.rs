@@ -6,6 +6,9 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::recipe::Augment;
 
+/// Raised when [`view`] changes, so that no cache keeps what an older one made.
+pub const VERSION: u32 = 1;
+
 /// View `number` (from 1) of a framed picture. The picture's own seed and the number fix it.
 ///
 /// Where the moved picture leaves a gap, its edge is repeated, as Keras' `ImageDataGenerator` does by default.
@@ -16,7 +19,7 @@ pub fn view(framed: &Picture, augment: &Augment, seed: u64, number: usize) -> Pi
     let angle = within(augment.rotation).to_radians();
     let (width, height) = (framed.width() as f32, framed.height() as f32);
     let (dx, dy) = (within(augment.shift) * width, within(augment.shift) * height);
-    let mirrored = augment.flip && number % 2 == 1;
+    let mirrored = augment.flip && rng.random();
     let (sin, cos) = angle.sin_cos();
     let (cx, cy) = ((width - 1.0) / 2.0, (height - 1.0) / 2.0);
     let mut rgb = Vec::with_capacity(framed.rgb().len());
@@ -66,11 +69,18 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_do_changes_nothing_and_odd_views_are_mirrored() {
-        let still = Augment { views: 2, rotation: 0.0, shift: 0.0, flip: true };
-        assert_eq!(view(&gradient(), &still, 1, 2).rgb(), gradient().rgb());
-        let mirrored = view(&gradient(), &still, 1, 1);
-        assert_eq!(mirrored.rgb()[0], 31 * 8);
-        assert_eq!(mirrored.rgb()[31 * 3], 0);
+    fn nothing_to_do_changes_nothing_but_mirrors_half() {
+        let still = Augment { views: 40, rotation: 0.0, shift: 0.0, flip: true };
+        let mut mirrored = 0;
+        for number in 1..=40 {
+            let seen = view(&gradient(), &still, 1, number);
+            if seen.rgb() != gradient().rgb() {
+                assert_eq!((seen.rgb()[0], seen.rgb()[31 * 3]), (31 * 8, 0));
+                mirrored += 1;
+            }
+        }
+        assert!((10..=30).contains(&mirrored), "{mirrored} of 40 are mirrored");
+        let never = Augment { flip: false, ..still };
+        assert!((1..=40).all(|n| view(&gradient(), &never, 1, n).rgb() == gradient().rgb()));
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! The trunk is frozen, so what it says of a picture never changes: it is worked out once, and an epoch pays for block 5
 //! only. Files are `CACHE/<key>/view-NN.f16`, one row a picture in the data set's order; the key covers the weights, the
-//! preprocessing, the augmentation, its seed, and the SHA-256 of every picture.
+//! preprocessing, the augmentation and its seed, the device's backend, and the SHA-256 of every picture. Nothing removes
+//! folders of old keys: the cache can be deleted whole at any time.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -13,7 +14,7 @@ use goodtwin_core::{ContentId, Dataset, Error as CoreError, Row, atomic};
 use goodtwin_imaging::Picture;
 use goodtwin_vision::embedder::{batch_size, input_tensor};
 use goodtwin_vision::vgg16::CHANNELS;
-use goodtwin_vision::{Preprocess, Trunk, Weights};
+use goodtwin_vision::{Compute, Preprocess, Trunk, Weights};
 use half::f16;
 use indicatif::ProgressBar;
 use rayon::prelude::*;
@@ -39,12 +40,12 @@ impl TrunkCache {
         preprocess: &Preprocess,
         views: Views<'_>,
         imagenet: &Weights,
-        device: &Device,
+        compute: &Compute,
         ui: &Ui,
     ) -> Result<TrunkCache> {
         let pictures: Vec<&str> = dataset.rows.iter().map(|r| r.sha256.as_str()).collect();
-        let settings = views.augment.map(|a| (a.rotation, a.shift, a.flip, views.seed));
-        let key = ContentId::of_json(&(imagenet.id(), preprocess.id(), settings, pictures));
+        let settings = views.augment.map(|a| (augment::VERSION, a.rotation, a.shift, a.flip, views.seed));
+        let key = ContentId::of_json(&(imagenet.id(), preprocess.id(), settings, compute.backend(), pictures));
         let dir = root.join(key.short());
         atomic::create_dir(&dir)?;
         let side = preprocess.size as usize / 16;
@@ -60,10 +61,10 @@ impl TrunkCache {
                 progress.inc(dataset.rows.len() as u64);
             } else {
                 if trunk.is_none() {
-                    trunk = Some(Trunk::load(imagenet, device)?);
+                    trunk = Some(Trunk::load(imagenet, compute.device())?);
                 }
                 let trunk = trunk.as_ref().expect("loaded above");
-                write_view(&path, dataset, preprocess, &views, number, trunk, device, &progress)?;
+                write_view(&path, dataset, preprocess, &views, number, trunk, compute.device(), &progress)?;
                 ui.line(
                     &progress,
                     &format!("trunk: view {} of {count} cached, {} pictures", number + 1, dataset.rows.len()),

@@ -36,22 +36,25 @@ impl std::str::FromStr for Queries {
     }
 }
 
+/// What the last line of the comparison is called.
+pub const THIS_RUN: &str = "this run";
+
 /// One line of the comparison.
 #[derive(Clone, Debug, Serialize)]
 pub struct Rung {
     /// What was compared: "this run", "grey, block 4 grid".
     pub features: String,
-    /// What it found.
-    pub retrieval: Retrieval,
+    /// What it found; none when no query has another picture of its family in the set.
+    pub retrieval: Option<Retrieval>,
     /// The softmax's accuracy on the test split; none for features without a softmax.
     pub accuracy: Option<f64>,
 }
 
-/// Measure the untouched trunk, in colour and in grey, at this size.
+/// Measure the untouched trunk, in colour and in grey, on pictures of this size and fit.
 pub fn untouched(
     dataset: &Dataset,
     imagenet: &Path,
-    size: u32,
+    (size, fit): (u32, Fit),
     queries: Queries,
     compute: &Compute,
     ui: &Ui,
@@ -61,7 +64,7 @@ pub fn untouched(
     let mut rungs = Vec::new();
     let bar = ui.bar(2 * dataset.rows.len() as u64, "untouched VGG16");
     for (prefix, colour) in [("", Colour::Full), ("grey, ", Colour::Grey)] {
-        let preprocess = Preprocess { size, colour, fit: Fit::Pad };
+        let preprocess = Preprocess { size, colour, fit };
         preprocess.check()?;
         let mut features: [Vec<Vec<f32>>; NAMES.len()] = Default::default();
         for batch in dataset.rows.chunks(batch_size(&preprocess)) {
@@ -82,6 +85,21 @@ pub fn untouched(
     Ok(rungs)
 }
 
+/// What the run found before its first step, as it noted at the time: what fine-tuning is to be measured against.
+pub fn start(embedder: &Embedder, dataset: &Dataset, queries: Queries) -> Option<Rung> {
+    if queries != Queries::HeldOut || embedder.dataset_id() != dataset.id() {
+        return None;
+    }
+    let noted = |key: &str| embedder.card().metrics.get(&format!("start_family_{key}")).copied();
+    let retrieval = Retrieval {
+        queries: noted("queries")? as usize,
+        recall_1: noted("recall_at_1")?,
+        recall_5: noted("recall_at_5")?,
+        type_1: noted("type_at_1")?,
+    };
+    Some(Rung { features: "this run, at its start".into(), retrieval: Some(retrieval), accuracy: None })
+}
+
 /// Measure a run by the very code that embeds a catalogue.
 pub fn run(dataset: &Dataset, embedder: &Embedder, queries: Queries, ui: &Ui) -> Result<Rung> {
     let which = which(dataset, queries)?;
@@ -89,7 +107,9 @@ pub fn run(dataset: &Dataset, embedder: &Embedder, queries: Queries, ui: &Ui) ->
     let mut predictions = Vec::new();
     let bar = ui.bar(dataset.rows.len() as u64, "this run");
     for batch in dataset.rows.chunks(64) {
-        let pictures = batch.par_iter().map(|row| decode(dataset, row)).collect::<Result<Vec<_>>>()?;
+        // Framed at once, so that no batch holds pictures at full size.
+        let frame = |row| Ok(embedder.card().preprocess.frame(&decode(dataset, row)?));
+        let pictures = batch.par_iter().map(frame).collect::<Result<Vec<_>>>()?;
         for (row, features) in batch.iter().zip(embedder.embed(&pictures)?) {
             if row.split == Split::Test {
                 // A class that the run does not know is always a mistake.
@@ -105,7 +125,7 @@ pub fn run(dataset: &Dataset, embedder: &Embedder, queries: Queries, ui: &Ui) ->
     let confusion = Confusion::count(embedder.classes(), known);
     let tested = predictions.len();
     Ok(Rung {
-        features: "this run".into(),
+        features: THIS_RUN.into(),
         retrieval: measure(&dataset.rows, &embeddings, &which),
         accuracy: (tested > 0).then(|| confusion.right() as f64 / tested as f64),
     })

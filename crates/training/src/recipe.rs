@@ -79,9 +79,9 @@ pub struct Optimizer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Rule {
-    /// RMSprop as Keras has it: rho 0.9, no momentum, epsilon 1e-7.
+    /// RMSprop as Keras 2 had it: rho 0.9, no momentum, epsilon 1e-7.
     Rmsprop,
-    /// AdamW (Loshchilov and Hutter 2019), weight decay 1e-4.
+    /// AdamW (Loshchilov and Hutter 2019): betas 0.9 and 0.999, epsilon 1e-8, weight decay 1e-4.
     Adamw,
 }
 
@@ -99,13 +99,13 @@ pub enum Schedule {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Augment {
-    /// How many views. With 0 the network trains on the pictures themselves.
+    /// How many views. A step sees each picture in one of them or as it is.
     pub views: usize,
     /// Turned by up to so many degrees either way.
     pub rotation: f32,
     /// Moved by up to this share of the side, both ways.
     pub shift: f32,
-    /// Every other view is mirrored.
+    /// Half of the views are mirrored.
     pub flip: bool,
 }
 

@@ -28,10 +28,24 @@ pub fn render(
     history: &[Epoch],
     best_epoch: usize,
     confusion: &Confusion,
-    retrieval: &Retrieval,
+    [at_start, retrieval]: [Option<Retrieval>; 2],
 ) -> String {
     let name = card.recipe["name"].as_str().unwrap_or("run");
     let count = |split| dataset.rows.iter().filter(|r| r.split == split).count();
+    let asked = retrieval.map_or("No test picture has a relative to ask for.".into(), |r| {
+        format!(
+            "Retrieval asks with each of {} test pictures that has a relative; the gallery is every other picture of the set.",
+            r.queries
+        )
+    });
+    let tiles = match (at_start, retrieval) {
+        (Some(before), Some(after)) => format!(
+            "<div><dt>Family Recall@1</dt><dd>{:.3}</dd></div><div><dt>Family Recall@5</dt><dd>{:.3}</dd></div>\
+             <div><dt>Recall@1 before the first step</dt><dd>{:.3}</dd></div>",
+            after.recall_1, after.recall_5, before.recall_1
+        ),
+        _ => String::new(),
+    };
     let mut page = String::new();
     let _ = write!(
         page,
@@ -39,10 +53,8 @@ pub fn render(
          <title>{0} on {1} pictures</title><style>{STYLE}</style>\
          <h1>{0}: {1} pictures, {2} classes</h1>\
          <p>Measured on the test split ({3} pictures), whose families were in no other split; {4} were trained on, {5} \
-         chose the epoch. Retrieval asks with each of {6} test pictures that has a relative; the gallery is every other \
-         picture of the set.</p>\
-         <dl><div><dt>Family Recall@1</dt><dd>{7:.3}</dd></div><div><dt>Family Recall@5</dt><dd>{8:.3}</dd></div>\
-         <div><dt>Type accuracy</dt><dd>{9:.3}</dd></div><div><dt>Epoch kept</dt><dd>{10} of {11}</dd></div></dl>\
+         chose the epoch. {6}</p><dl>{7}\
+         <div><dt>Type accuracy</dt><dd>{8:.3}</dd></div><div><dt>Epoch kept</dt><dd>{9} of {10}</dd></div></dl>\
          <p><code>goodtwin eval</code> sets these figures beside the untouched trunk.</p>",
         escape(name),
         dataset.rows.len(),
@@ -50,9 +62,8 @@ pub fn render(
         count(Split::Test),
         count(Split::Train),
         count(Split::Validation),
-        retrieval.queries,
-        retrieval.recall_1,
-        retrieval.recall_5,
+        asked,
+        tiles,
         confusion.accuracy(),
         best_epoch,
         history.len(),
@@ -60,7 +71,7 @@ pub fn render(
     page += "<h2>Curves</h2><div class=curves>";
     page += &curves("Loss", history, |e| Some(e.train_loss), |e| e.validation_loss);
     page += &curves("Accuracy", history, |e| Some(e.train_accuracy), |e| e.validation_accuracy);
-    page += "</div><p>Training is measured on the augmented pictures with dropout, validation on the pictures as they are.</p>";
+    page += "</div><p>Training is measured on the augmented pictures with dropout, validation on the pictures as they are, without label smoothing.</p>";
     page += "<h2>Confusion matrix, test split</h2>";
     page += &matrix(confusion);
     page += "<h2>Classes, test split</h2><table><tr><th>class<th>pictures<th>precision<th>recall</tr>";
@@ -103,8 +114,8 @@ fn curves(
 ) -> String {
     let values: Vec<f64> = history.iter().flat_map(|e| [train(e), validation(e)]).flatten().collect();
     let top = values.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
-    let last = history.last().map_or(1, |e| e.epoch).max(2) as f64;
-    let x = |epoch: f64| MARGIN + (epoch - 1.0) / (last - 1.0) * (WIDTH - 2.0 * MARGIN);
+    let last = history.last().map_or(1, |e| e.epoch);
+    let x = |epoch: f64| MARGIN + (epoch - 1.0) / (last.max(2) - 1) as f64 * (WIDTH - 2.0 * MARGIN);
     let y = |value: f64| HEIGHT - MARGIN - value / top * (HEIGHT - 2.0 * MARGIN);
     let mut svg = format!(
         "<figure><svg viewBox='0 0 {WIDTH} {HEIGHT}' role=img aria-label='{title} by epoch'><text x={MARGIN} y=20>{title}</text>"

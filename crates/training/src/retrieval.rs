@@ -19,8 +19,8 @@ pub struct Retrieval {
 
 /// Ask with each picture in `queries`; the gallery is every other picture of the set.
 ///
-/// Embeddings are of length 1, so the dot product is the cosine. Of two as near, the earlier row counts as nearer.
-pub fn measure(rows: &[Row], embeddings: &[Vec<f32>], queries: &[usize]) -> Retrieval {
+/// None when no query has another picture of its family in the set. Embeddings are of length 1, so the dot product is the cosine. Of two as near, the earlier row counts as nearer.
+pub fn measure(rows: &[Row], embeddings: &[Vec<f32>], queries: &[usize]) -> Option<Retrieval> {
     let answers: Vec<(bool, bool, bool)> = queries
         .par_iter()
         .filter(|q| has_relatives(rows, **q))
@@ -38,10 +38,17 @@ pub fn measure(rows: &[Row], embeddings: &[Vec<f32>], queries: &[usize]) -> Retr
             )
         })
         .collect();
-    let share = |f: fn(&(bool, bool, bool)) -> bool| {
-        if answers.is_empty() { 0.0 } else { answers.iter().filter(|a| f(a)).count() as f64 / answers.len() as f64 }
-    };
-    Retrieval { queries: answers.len(), recall_1: share(|a| a.0), recall_5: share(|a| a.1), type_1: share(|a| a.2) }
+    if answers.is_empty() {
+        return None;
+    }
+    let share =
+        |f: fn(&(bool, bool, bool)) -> bool| answers.iter().filter(|a| f(a)).count() as f64 / answers.len() as f64;
+    Some(Retrieval {
+        queries: answers.len(),
+        recall_1: share(|a| a.0),
+        recall_5: share(|a| a.1),
+        type_1: share(|a| a.2),
+    })
 }
 
 fn has_relatives(rows: &[Row], query: usize) -> bool {

@@ -18,7 +18,8 @@ use burn::optim::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
 use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLrScheduler, ModuleLrSchedulerConfig};
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer, RmsPropConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use goodtwin_core::{BagType, Dataset, Error as CoreError, Split, atomic};
+use goodtwin_core::atomic::{self, StagedDir};
+use goodtwin_core::{BagType, Dataset, Error as CoreError, Split};
 use goodtwin_vision::checkpoint::Provenance;
 use goodtwin_vision::embedder::rows;
 use goodtwin_vision::{Checkpoint, Compute, ModelCard, NetworkSpec, Top, Weights};
@@ -32,6 +33,9 @@ use crate::metrics::{Confusion, argmax};
 use crate::recipe::{Rule, Schedule, Start};
 use crate::retrieval::{self, Retrieval};
 use crate::{Error, Recipe, Result, TrunkCache, Ui, report, whitening};
+
+/// The most pictures that whitening is fitted on.
+const WHITENING_ROWS: usize = 3000;
 
 /// One line of `metrics.jsonl`.
 #[derive(Clone, Debug, Serialize)]
@@ -59,8 +63,10 @@ pub struct Summary {
     pub card: ModelCard,
     /// On the test split.
     pub confusion: Confusion,
-    /// Queries from the test split, against all pictures.
-    pub retrieval: Retrieval,
+    /// Queries from the test split, against all pictures, before the first step; none without families to ask for.
+    pub at_start: Option<Retrieval>,
+    /// The same, of the epoch that was kept.
+    pub retrieval: Option<Retrieval>,
     /// The epoch whose weights were kept.
     pub best_epoch: usize,
 }
@@ -86,18 +92,21 @@ pub fn train(recipe: &Recipe, dataset: &Dataset, places: &Places<'_>, compute: &
         return Err(Error::Exists(places.out.into()));
     }
     let imagenet = Weights::load_vgg16_imagenet(places.imagenet)?;
-    atomic::create_dir(places.out)?;
+    let staged = StagedDir::new(places.out)?;
     let views = Views { augment: (recipe.augment.views > 0).then_some(&recipe.augment), seed: recipe.seed };
-    let cache = TrunkCache::fill(places.cache, dataset, &recipe.preprocess, views, &imagenet, compute.device(), ui)?;
+    let cache = TrunkCache::fill(places.cache, dataset, &recipe.preprocess, views, &imagenet, compute, ui)?;
 
     let device = compute.device().clone().autodiff();
     device.seed(recipe.seed);
-    let (spec, mut top) = start(recipe, &classes, &splits, &cache, &imagenet, &device)?;
+    let (spec, mut top) = start(recipe, dataset, &classes, &splits, &cache, &imagenet, &device)?;
+    let all: Vec<usize> = (0..dataset.rows.len()).collect();
+    let at_start = measure(&top.valid(), &all, &splits.labels, &cache, recipe.batch_size, compute)?;
+    let at_start = retrieval::measure(&dataset.rows, &at_start.embeddings, &splits.test);
     let mut optimizer = optimizer(recipe);
     let steps = splits.train.len().div_ceil(recipe.batch_size);
     let mut schedule = schedule(recipe, recipe.epochs * steps);
     let loss_of = CrossEntropyLossConfig::new().with_smoothing(Some(recipe.optimizer.label_smoothing)).init(&device);
-    let mut log = MetricsLog::create(&places.out.join("metrics.jsonl"))?;
+    let mut log = MetricsLog::create(&staged.path().join("metrics.jsonl"))?;
     let mut history: Vec<Epoch> = Vec::new();
     let mut best: Option<(f64, usize, Top)> = None;
     let bar = ui.bar((recipe.epochs * steps) as u64, "training");
@@ -110,8 +119,7 @@ pub fn train(recipe: &Recipe, dataset: &Dataset, places: &Places<'_>, compute: &
         order.shuffle(&mut rng);
         let (mut loss_sum, mut right) = (0.0, 0);
         for (step, batch) in order.chunks(recipe.batch_size).enumerate() {
-            let pick = |_: &usize| if cache.views() == 0 { 0 } else { rng.random_range(1..=cache.views()) };
-            let seen: Vec<usize> = batch.iter().map(pick).collect();
+            let seen: Vec<usize> = batch.iter().map(|_| rng.random_range(0..=cache.views())).collect();
             let labels: Vec<usize> = batch.iter().map(|i| splits.labels[*i]).collect();
             let (_, logits) = top.forward(cache.batch(batch, &seen, &device)?);
             let loss = loss_of.forward(logits.clone(), targets(&labels, &device));
@@ -129,6 +137,15 @@ pub fn train(recipe: &Recipe, dataset: &Dataset, places: &Places<'_>, compute: &
         let validation = (!splits.validation.is_empty())
             .then(|| measure(&top.valid(), &splits.validation, &splits.labels, &cache, recipe.batch_size, compute))
             .transpose()?;
+        // The step after the last loss has been taken: its weights show in the validation's loss only.
+        if let Some(loss) = validation.as_ref().map(|m| m.loss).filter(|loss| !loss.is_finite()) {
+            return Err(Error::NotANumber {
+                loss: loss as f32,
+                epoch,
+                step: steps,
+                pictures: vec!["validation".into()],
+            });
+        }
         let line = Epoch {
             epoch,
             train_loss: loss_sum / order.len() as f64,
@@ -149,7 +166,6 @@ pub fn train(recipe: &Recipe, dataset: &Dataset, places: &Places<'_>, compute: &
     bar.finish_and_clear();
 
     let (_, best_epoch, top) = best.expect("a recipe has at least one epoch");
-    let all: Vec<usize> = (0..dataset.rows.len()).collect();
     let measured = measure(&top, &all, &splits.labels, &cache, recipe.batch_size, compute)?;
     let predictions = splits.test.iter().map(|i| (splits.labels[*i], argmax(&measured.logits[*i])));
     let confusion = Confusion::count(&classes, predictions);
@@ -158,12 +174,13 @@ pub fn train(recipe: &Recipe, dataset: &Dataset, places: &Places<'_>, compute: &
         dataset: dataset.id().clone(),
         device: compute.describe().into(),
         recipe: serde_json::to_value(recipe).expect("a recipe serialises"),
-        metrics: final_metrics(best_epoch, &confusion, &retrieval),
+        metrics: final_metrics(best_epoch, &confusion, at_start, retrieval),
     };
-    let card = Checkpoint::write(places.out, &top, &imagenet, spec, recipe.preprocess.clone(), provenance)?;
-    let page = report::render(&card, dataset, &history, best_epoch, &confusion, &retrieval);
-    atomic::write(&places.out.join("report.html"), page.as_bytes())?;
-    Ok(Summary { run: places.out.into(), card, confusion, retrieval, best_epoch })
+    let card = Checkpoint::write(staged.path(), &top, &imagenet, spec, recipe.preprocess.clone(), provenance)?;
+    let page = report::render(&card, dataset, &history, best_epoch, &confusion, [at_start, retrieval]);
+    atomic::write(&staged.path().join("report.html"), page.as_bytes())?;
+    staged.publish_new()?;
+    Ok(Summary { run: places.out.into(), card, confusion, at_start, retrieval, best_epoch })
 }
 
 /// Row numbers by split, and the label of every row.
@@ -209,6 +226,7 @@ impl Splits {
 /// The network before its first step.
 fn start(
     recipe: &Recipe,
+    dataset: &Dataset,
     classes: &[BagType],
     splits: &Splits,
     cache: &TrunkCache,
@@ -230,11 +248,17 @@ fn start(
     if head.start == Start::Whitening {
         let still = top.valid();
         let mut pooled = Vec::with_capacity(splits.train.len());
-        for batch in splits.train.chunks(recipe.batch_size) {
+        // Some thousands show every direction that there is, and the decomposition costs the cube of their number.
+        let step = splits.train.len().div_ceil(WHITENING_ROWS);
+        let sample: Vec<usize> = splits.train.iter().copied().step_by(step).collect();
+        for batch in sample.chunks(recipe.batch_size) {
             let block4 = cache.batch(batch, &vec![0; batch.len()], &device.clone().inner())?;
             pooled.extend(rows(still.pooled(block4)));
         }
-        let affine = whitening::fit(&pooled, head.dense);
+        let affine = whitening::fit(&pooled, head.dense).ok_or_else(|| Error::Dataset {
+            dataset: dataset.root.clone(),
+            what: "the pictures of the training split do not differ: expected some that do".into(),
+        })?;
         spec.dense = affine.d_out;
         let shape = [head.pooling.len(size), affine.d_out];
         top.dense = Linear {
@@ -249,7 +273,7 @@ fn start(
 fn optimizer(recipe: &Recipe) -> ModuleOptimizer {
     match recipe.optimizer.rule {
         Rule::Rmsprop => RmsPropConfig::new().with_alpha(0.9).with_momentum(0.0).with_epsilon(1e-7).init(),
-        Rule::Adamw => AdamWConfig::new().init(),
+        Rule::Adamw => AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(1e-4).init(),
     }
 }
 
@@ -309,14 +333,24 @@ fn measure(
     Ok(out)
 }
 
-fn final_metrics(best_epoch: usize, confusion: &Confusion, retrieval: &Retrieval) -> BTreeMap<String, f64> {
-    BTreeMap::from([
-        ("best_epoch".into(), best_epoch as f64),
-        ("test_accuracy".into(), confusion.accuracy()),
-        ("test_family_queries".into(), retrieval.queries as f64),
-        ("test_family_recall_at_1".into(), retrieval.recall_1),
-        ("test_family_recall_at_5".into(), retrieval.recall_5),
-    ])
+fn final_metrics(
+    best_epoch: usize,
+    confusion: &Confusion,
+    at_start: Option<Retrieval>,
+    retrieval: Option<Retrieval>,
+) -> BTreeMap<String, f64> {
+    let mut metrics = BTreeMap::from([("best_epoch".into(), best_epoch as f64)]);
+    if confusion.total() > 0 {
+        metrics.insert("test_accuracy".into(), confusion.accuracy());
+    }
+    for (prefix, found) in [("start", at_start), ("test", retrieval)] {
+        let Some(found) = found else { continue };
+        metrics.insert(format!("{prefix}_family_queries"), found.queries as f64);
+        metrics.insert(format!("{prefix}_family_recall_at_1"), found.recall_1);
+        metrics.insert(format!("{prefix}_family_recall_at_5"), found.recall_5);
+        metrics.insert(format!("{prefix}_family_type_at_1"), found.type_1);
+    }
+    metrics
 }
 
 fn describe(e: &Epoch, epochs: usize) -> String {

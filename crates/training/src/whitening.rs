@@ -22,31 +22,36 @@ pub struct Affine {
 
 /// Fit on rows of one width; keep at most `dense` directions, and no more than the rows have.
 ///
-/// The outputs have mean 0 and, on average, variance 1.
-pub fn fit(rows: &[Vec<f32>], dense: usize) -> Affine {
-    let (n, width) = (rows.len(), rows[0].len());
+/// The outputs have mean 0 and, on average, variance 1. None when the rows do not differ.
+pub fn fit(rows: &[Vec<f32>], dense: usize) -> Option<Affine> {
+    let (n, width) = (rows.len(), rows.first()?.len());
     let mean: Vec<f64> = (0..width).map(|j| rows.iter().map(|r| f64::from(r[j])).sum::<f64>() / n as f64).collect();
     let centred = DMatrix::from_fn(n, width, |i, j| f64::from(rows[i][j]) - mean[j]);
-    // There are fewer rows than columns, so the small Gram matrix gives the same components.
-    let eigen = SymmetricEigen::new(&centred * centred.transpose());
-    let mut order: Vec<usize> = (0..n).collect();
+    // Covariance and Gram matrix have the same components: the smaller one is cheaper by far.
+    let by_rows = n < width;
+    let small = if by_rows { &centred * centred.transpose() } else { centred.transpose() * &centred };
+    let eigen = SymmetricEigen::new(small);
+    let mut order: Vec<usize> = (0..eigen.eigenvalues.len()).collect();
     order.sort_by(|a, b| eigen.eigenvalues[*b].total_cmp(&eigen.eigenvalues[*a]));
-    let largest = eigen.eigenvalues[order[0]].max(f64::MIN_POSITIVE);
-    order.retain(|i| eigen.eigenvalues[*i] > 1e-9 * largest);
-    order.truncate(dense.min(n.saturating_sub(1)).max(1));
-    let deviation = |i: usize| (eigen.eigenvalues[i] / n as f64).sqrt();
-    // Output i has the deviation deviation^(1 - POWER); the scale makes the mean of their squares 1.
-    let squares: f64 = order.iter().map(|i| deviation(*i).powf(2.0 * (1.0 - POWER))).sum();
+    let largest = eigen.eigenvalues[*order.first()?];
+    order.retain(|i| eigen.eigenvalues[*i] > (1e-9 * largest).max(1e-12));
+    order.truncate(dense);
+    if order.is_empty() {
+        return None;
+    }
+    let vectors = eigen.eigenvectors.select_columns(&order);
+    let directions = if by_rows { centred.transpose() * vectors } else { vectors };
+    let deviations: Vec<f64> = order.iter().map(|i| (eigen.eigenvalues[*i] / n as f64).sqrt()).collect();
+    // Output k has the deviation deviations[k]^(1 - POWER); the scale makes the mean of their squares 1.
+    let squares: f64 = deviations.iter().map(|d| d.powf(2.0 * (1.0 - POWER))).sum();
     let scale = (order.len() as f64 / squares).sqrt();
     let d_out = order.len();
     let mut weight = vec![0f32; width * d_out];
     let mut bias = vec![0f32; d_out];
-    for (k, i) in order.iter().enumerate() {
-        let direction = centred.transpose() * eigen.eigenvectors.column(*i);
-        let length = direction.norm();
+    for (k, direction) in directions.column_iter().enumerate() {
         // The sign of an eigenvector is arbitrary: fix it, so that a run repeats on any machine.
-        let sign = direction.iter().sum::<f64>().signum();
-        let factor = sign * scale / (length * deviation(*i).powf(POWER));
+        let sign = direction.sum().signum();
+        let factor = sign * scale / (direction.norm() * deviations[k].powf(POWER));
         let mut offset = 0.0;
         for j in 0..width {
             let w = direction[j] * factor;
@@ -55,7 +60,7 @@ pub fn fit(rows: &[Vec<f32>], dense: usize) -> Affine {
         }
         bias[k] = offset as f32;
     }
-    Affine { weight, bias, d_out }
+    Some(Affine { weight, bias, d_out })
 }
 
 #[cfg(test)]
@@ -70,7 +75,7 @@ mod tests {
                 (0..20).map(|j| a * (j as f32 * 0.5).sin() + b * (j as f32 * 0.9).cos() + 3.0).collect()
             })
             .collect();
-        let affine = fit(&rows, 64);
+        let affine = fit(&rows, 64).unwrap();
         assert_eq!(affine.d_out, 2, "the rows have two directions");
         let out: Vec<Vec<f64>> = rows
             .iter()
@@ -89,5 +94,22 @@ mod tests {
         assert!((va + vb - 2.0).abs() < 1e-3, "{va} {vb}");
         assert!(moment(&|o| o[0] * o[1]).abs() < 1e-3);
         assert!(va / vb < 6.0, "a power of 0.75 leaves the fourth root of the ratio: {}", va / vb);
+    }
+
+    #[test]
+    fn more_rows_than_columns_give_the_same_map_as_the_covariance_does() {
+        let row = |i: usize| vec![(i as f32).sin(), (i as f32 * 0.3).cos() * 2.0, 0.5];
+        let rows: Vec<Vec<f32>> = (0..40).map(row).collect();
+        let affine = fit(&rows, 8).unwrap();
+        assert_eq!(affine.d_out, 2);
+        let out = |r: &[f32], k: usize| affine.bias[k] + (0..3).map(|j| r[j] * affine.weight[j * 2 + k]).sum::<f32>();
+        let mean: f32 = rows.iter().map(|r| out(r, 0)).sum::<f32>() / 40.0;
+        let product: f32 = rows.iter().map(|r| out(r, 0) * out(r, 1)).sum::<f32>() / 40.0;
+        assert!(mean.abs() < 1e-4 && product.abs() < 1e-4, "{mean} {product}");
+    }
+
+    #[test]
+    fn rows_that_do_not_differ_have_no_directions() {
+        assert!(fit(&vec![vec![0.25; 6]; 9], 4).is_none());
     }
 }

@@ -80,9 +80,9 @@ impl Compute {
         &self.device
     }
 
-    /// Whether two runs with one seed give the same bytes: the CPU's do, a GPU may pick atomic sums.
-    pub fn is_repeatable(&self) -> bool {
-        self.device == Device::flex()
+    /// Which code does the sums, `flex` or `wgpu`: their last bits differ.
+    pub fn backend(&self) -> &'static str {
+        if self.device == Device::flex() { "flex" } else { "wgpu" }
     }
 }
 

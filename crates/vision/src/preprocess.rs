@@ -82,17 +82,21 @@ impl Preprocess {
         self.planes(&self.frame(picture))
     }
 
-    /// The first half of [`Preprocess::apply`]: square, `size` pixels a side. Augmentation goes between the halves.
+    /// The first half of [`Preprocess::apply`]: square, `size` pixels a side. Augmentation goes between the halves. A frame's
+    /// frame is itself.
     pub fn frame(&self, picture: &Picture) -> Picture {
-        let square = match self.fit {
-            Fit::Pad if picture.width() != picture.height() => &picture.pad_to_square([255, 255, 255]),
-            _ => picture,
+        let (width, height) = (picture.width(), picture.height());
+        // Resized before it is padded: a stranger's panorama padded at full size would be a thousand times its bytes.
+        let within = |side: u32| (self.size * side).div_ceil(width.max(height)).clamp(1, self.size);
+        let (width, height) = match self.fit {
+            Fit::Pad => (within(width), within(height)),
+            Fit::Stretch => (self.size, self.size),
         };
-        if (square.width(), square.height()) == (self.size, self.size) {
-            square.clone()
-        } else {
-            square.resize(self.size, self.size)
-        }
+        let resized = match (picture.width(), picture.height()) == (width, height) {
+            true => picture.clone(),
+            false => picture.resize(width, height),
+        };
+        if width == height { resized } else { resized.pad_to_square([255, 255, 255]) }
     }
 
     /// The second half of [`Preprocess::apply`], on a picture of `size` x `size`.
@@ -136,6 +140,19 @@ mod tests {
         assert_eq!(padded.rgb()[..3], [255, 255, 255]);
         let stretched = Preprocess { fit: Fit::Stretch, ..preprocess(32) }.frame(&wide);
         assert_eq!(stretched.rgb()[..3], [0, 0, 0]);
+    }
+
+    #[test]
+    fn a_panorama_is_shrunk_before_it_is_padded_and_a_frame_stays_as_it_is() {
+        let panorama = Picture::new(16_000, 16, vec![0; 16_000 * 16 * 3]);
+        let frame = preprocess(48).frame(&panorama);
+        assert_eq!((frame.width(), frame.height()), (48, 48));
+        assert_eq!(
+            frame.rgb().iter().filter(|v| **v == 0).count(),
+            48 * 3,
+            "one row of the picture, the rest is white"
+        );
+        assert_eq!(preprocess(48).frame(&frame).rgb(), frame.rgb());
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use goodtwin_core::DatasetReader;
-use goodtwin_training::evaluate::{self, Queries, Rung};
 use goodtwin_training::Ui;
+use goodtwin_training::evaluate::{self, Queries, Rung};
 use goodtwin_vision::{Compute, DeviceChoice, Embedder};
 
 use crate::exit::{Failure, Outcome};
@@ -56,8 +56,10 @@ pub fn run(args: Args) -> Outcome {
         ));
     }
     let size = args.size.or(embedder.as_ref().map(|e| e.card().preprocess.size)).unwrap_or(128);
-    let mut rungs = evaluate::untouched(&dataset, &args.weights, size, args.queries, &compute, &ui)?;
+    let fit = embedder.as_ref().map(|e| e.card().preprocess.fit).unwrap_or_default();
+    let mut rungs = evaluate::untouched(&dataset, &args.weights, (size, fit), args.queries, &compute, &ui)?;
     if let Some(embedder) = &embedder {
+        rungs.extend(evaluate::start(embedder, &dataset, args.queries));
         rungs.push(evaluate::run(&dataset, embedder, args.queries, &ui)?);
     }
     if args.json {
@@ -69,26 +71,31 @@ pub fn run(args: Args) -> Outcome {
 }
 
 fn print_table(rungs: &[Rung], size: u32) {
-    let queries = rungs[0].retrieval.queries;
+    let Some(queries) = rungs[0].retrieval.map(|r| r.queries) else {
+        for accuracy in rungs.iter().filter_map(|r| r.accuracy) {
+            println!("accuracy: {accuracy:.3}");
+        }
+        println!("retrieval: no picture that may ask has another of its family in the set");
+        return;
+    };
     println!("{queries} queries; untouched VGG16 at {size} px\n");
     println!("{:<22} {:>8} {:>8} {:>12} {:>9}", "features", "family@1", "family@5", "type nearest", "accuracy");
     for rung in rungs {
-        let r = &rung.retrieval;
+        let Some(r) = &rung.retrieval else { continue };
         let accuracy = rung.accuracy.map_or("-".into(), |a| format!("{a:.3}"));
-        println!(
-            "{:<22} {:>8.3} {:>8.3} {:>12.3} {accuracy:>9}",
-            rung.features, r.recall_1, r.recall_5, r.type_1
-        );
+        println!("{:<22} {:>8.3} {:>8.3} {:>12.3} {accuracy:>9}", rung.features, r.recall_1, r.recall_5, r.type_1);
     }
-    let (best, run) = match rungs.split_last() {
-        Some((last, rest)) if last.features == "this run" => (best(rest), last),
-        _ => return,
+    let Some((run, untouched)) = rungs.split_last().filter(|(last, _)| last.features == evaluate::THIS_RUN) else {
+        return;
     };
-    let (ours, theirs) = (run.retrieval.recall_1, best.retrieval.recall_1);
-    let verdict = if ours > theirs { "beats" } else { "does not beat" };
-    println!("\nThis run {verdict} the best untouched feature, {} ({ours:.3} against {theirs:.3}).", best.features);
-}
-
-fn best(rungs: &[Rung]) -> &Rung {
-    rungs.iter().max_by(|a, b| a.retrieval.recall_1.total_cmp(&b.retrieval.recall_1)).expect("the untouched trunk was measured")
+    let recall = |rung: &Rung| rung.retrieval.map_or(0.0, |r| r.recall_1);
+    let best =
+        untouched.iter().max_by(|a, b| recall(a).total_cmp(&recall(b))).expect("the untouched trunk was measured");
+    let verdict = if recall(run) > recall(best) { "beats" } else { "does not beat" };
+    println!(
+        "\nThis run {verdict} the best untouched feature, {} ({:.3} against {:.3}).",
+        best.features,
+        recall(run),
+        recall(best)
+    );
 }

@@ -36,21 +36,27 @@ pub struct Args {
 pub fn run(args: Args) -> Outcome {
     let recipe = Recipe::load(&args.config)?;
     let dataset = DatasetReader::open(&args.dataset)?;
-    let out = args.out.unwrap_or_else(|| {
-        PathBuf::from("checkpoints/runs").join(format!("{}-{}", recipe.name, dataset.id().short()))
-    });
+    let out = args
+        .out
+        .unwrap_or_else(|| PathBuf::from("checkpoints/runs").join(format!("{}-{}", recipe.name, dataset.id().short())));
     let compute = Compute::choose(args.device)?;
     eprintln!("device: {}", compute.describe());
     eprintln!("data set: {} pictures, id {}", dataset.rows.len(), dataset.id().short());
     let places = Places { imagenet: &args.weights, out: &out, cache: &args.cache };
     let summary = train(&recipe, &dataset, &places, &compute, &Ui::detect())?;
-    let found = summary.retrieval;
     println!("run:                {}", summary.run.display());
     println!("model:              {}", summary.card.id.short());
     println!("epoch kept:         {} of {}", summary.best_epoch, recipe.epochs);
     println!("held-out accuracy:  {:.3} ({} pictures)", summary.confusion.accuracy(), summary.confusion.total());
-    println!("family Recall@1:    {:.3} ({} queries)", found.recall_1, found.queries);
-    println!("family Recall@5:    {:.3}", found.recall_5);
+    if let (Some(before), Some(after)) = (summary.at_start, summary.retrieval) {
+        println!(
+            "family Recall@1:    {:.3} ({} queries; {:.3} before the first step)",
+            after.recall_1, after.queries, before.recall_1
+        );
+        println!("family Recall@5:    {:.3} ({:.3} before the first step)", after.recall_5, before.recall_5);
+    } else {
+        println!("family Recall:      no picture of the test split has a relative to ask for");
+    }
     println!("report:             {}", summary.run.join("report.html").display());
     Ok(())
 }
