@@ -21,7 +21,7 @@ pub const ITEMS: &str = "items.jsonl";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Parents {
-    /// The SHA-256 of the checkpoint's weights.
+    /// The content id of network, preprocessing and weights.
     pub model: ContentId,
     /// What was done to a picture before the network saw it.
     pub preprocess: ContentId,

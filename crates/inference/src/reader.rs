@@ -87,9 +87,10 @@ impl Catalog {
     /// [`CoreError::Mismatch`] naming the part that differs; expected is the encoder's, received the catalogue's.
     pub fn check_model(&self, encoder: &Encoder) -> Result<()> {
         let parents = &self.manifest.parents;
+        // The model's id covers its preprocessing, so that the part that says more comes first.
         let parts = [
-            ("the model that made the catalogue", encoder.model.as_str(), parents.model.as_str()),
             ("the preprocessing that made the catalogue", encoder.preprocess.as_str(), parents.preprocess.as_str()),
+            ("the model that made the catalogue", encoder.model.as_str(), parents.model.as_str()),
             ("the length of a vector", &encoder.dim.to_string(), &self.manifest.dim.to_string()),
         ];
         for (part, expected, received) in parts {
