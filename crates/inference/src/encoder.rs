@@ -9,13 +9,14 @@ use goodtwin_vision::{Compute, Embedder, Features};
 
 use crate::{Error, Result};
 
+type Frame = dyn Fn(&Picture) -> Picture + Send + Sync;
 type Embed = dyn Fn(&[Picture]) -> Result<Vec<Features>, goodtwin_vision::Error> + Send + Sync;
 
-/// Turns pictures into embeddings. Made from an [`Embedder`]; the step is a function value, so that catalogue, search and
+/// Turns pictures into embeddings. Made from an [`Embedder`]; the steps are function values, so that catalogue, search and
 /// page can be tested without a network.
 #[derive(Clone)]
 pub struct Encoder {
-    /// The SHA-256 of the checkpoint's weights.
+    /// The content id of network, preprocessing and weights.
     pub model: ContentId,
     /// What is done to a picture before the network sees it.
     pub preprocess: ContentId,
@@ -23,6 +24,9 @@ pub struct Encoder {
     pub dim: usize,
     /// The types that the network tells apart, in the order of [`Features::class_probabilities`].
     pub classes: Vec<BagType>,
+    /// What is left of a picture once it is as small as the network sees it: whoever waits with many pictures holds these.
+    /// It changes no embedding.
+    pub frame: Arc<Frame>,
     /// The step itself.
     pub embed: Arc<Embed>,
 }
@@ -55,11 +59,13 @@ impl Encoder {
 
 impl From<Embedder> for Encoder {
     fn from(embedder: Embedder) -> Self {
+        let preprocess = embedder.card().preprocess.clone();
         Encoder {
             model: embedder.model_id().clone(),
             preprocess: embedder.preprocess_id().clone(),
             dim: embedder.dim(),
             classes: embedder.classes().to_vec(),
+            frame: Arc::new(move |picture| preprocess.frame(picture)),
             embed: Arc::new(move |pictures| embedder.embed(pictures)),
         }
     }

@@ -39,6 +39,7 @@ pub fn colour_encoder(model: &str) -> (Encoder, Arc<AtomicUsize>) {
         preprocess: ContentId::of("as it is"),
         dim: 4,
         classes: vec![BagType::new("tote"), BagType::new("clutch")],
+        frame: Arc::new(Picture::clone),
         embed: Arc::new(embed),
     };
     (encoder, seen)

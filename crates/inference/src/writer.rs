@@ -21,7 +21,7 @@ use crate::{Encoder, Error, Result};
 
 /// Large enough for a card on a sharp screen, small enough for a page of them: some 30 KB each.
 const THUMBNAILS: Thumbnails = Thumbnails { longest: 480, quality: 82 };
-/// Pictures that are decoded at once and then embedded at once. Two such batches are in memory.
+/// Pictures that wait to be embedded at once, framed. Two such batches are in memory; at full size, a picture a core.
 const BATCH: usize = 32;
 
 /// What [`build`] made.
@@ -104,8 +104,10 @@ fn embed_all(
     std::thread::scope(|scope| {
         let (send, receive) = sync_channel(1);
         scope.spawn(move || {
+            // Of a stranger's pictures a batch may be gigabytes at full size.
+            let framed = |row: &&Row| decode(dataset, row, folder).map(|picture| (encoder.frame)(&picture));
             for batch in rows.chunks(BATCH) {
-                let decoded: Vec<Result<Picture>> = batch.par_iter().map(|row| decode(dataset, row, folder)).collect();
+                let decoded: Vec<Result<Picture>> = batch.par_iter().map(framed).collect();
                 // Results are gathered before the first error is picked, so that it is always the same one.
                 let pictures = decoded.into_iter().collect::<Result<Vec<_>>>();
                 let failed = pictures.is_err();

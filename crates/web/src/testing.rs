@@ -46,6 +46,7 @@ pub fn encoder() -> Encoder {
         preprocess: ContentId::of("preprocess"),
         dim: DIM,
         classes: vec![BagType::new("tote"), BagType::new("shoulder_bag")],
+        frame: Arc::new(Picture::clone),
         embed: Arc::new(embed),
     }
 }

@@ -1,4 +1,5 @@
 use std::fs;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::*;
@@ -83,6 +84,25 @@ fn only_what_changed_is_embedded_and_another_model_embeds_all() {
 }
 
 #[test]
+fn pictures_wait_in_the_preprocessing_s_frame_and_thumbnails_are_of_the_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(&dir.path().join("data"), &[Offer::new("a", &[RED, GREEN])]);
+    let (encoder, _) = colour_encoder("m");
+    let embed = encoder.embed.clone();
+    let framed_only = move |pictures: &[Picture]| {
+        let sizes: Vec<_> = pictures.iter().map(|p| (p.width(), p.height())).collect();
+        assert_eq!(sizes, [(8, 8); 2]);
+        embed(pictures)
+    };
+    let encoder = Encoder { frame: Arc::new(|p| p.resize(8, 8)), embed: Arc::new(framed_only), ..encoder };
+    let out = dir.path().join("catalogs");
+    make(&encoder, &data, &out);
+    let catalog = CatalogReader::open(&out.join("current")).unwrap();
+    let thumbnail = fs::read(catalog.thumbnail(&catalog.rows[0].sha256)).unwrap();
+    assert_eq!(Picture::decode(&thumbnail).unwrap().width(), 32);
+}
+
+#[test]
 fn a_damaged_current_catalogue_is_built_anew() {
     let (dir, current) = made();
     fs::write(current.join(ITEMS), "{").unwrap();
@@ -161,13 +181,14 @@ fn vectors_that_are_no_unit_vectors_are_refused() {
 fn another_model_or_preprocessing_is_refused_by_name() {
     let (_dir, current) = made();
     let catalog: Catalog = CatalogReader::open(&current).unwrap();
-    let (encoder, _) = colour_encoder("m");
-    catalog.check_model(&encoder).unwrap();
+    catalog.check_model(&colour_encoder("m").0).unwrap();
     let (other, _) = colour_encoder("other");
     let says = catalog.check_model(&other).unwrap_err();
     assert_eq!(says.exit_code(), 65);
     let expected = format!("the model that made the catalogue does not match: expected {}", other.model);
     assert!(says.to_string().contains(&expected), "{says}");
-    let scaled = Encoder { preprocess: ContentId::of("scaled"), ..encoder };
-    assert!(catalog.check_model(&scaled).unwrap_err().to_string().contains("the preprocessing that made"));
+    // Another preprocessing makes another model, too; it is the one to name.
+    let scaled = Encoder { preprocess: ContentId::of("scaled"), ..other };
+    let says = catalog.check_model(&scaled).unwrap_err().to_string();
+    assert!(says.contains("the preprocessing that made"), "{says}");
 }
