@@ -1,8 +1,13 @@
 //! Files that are whole or not there at all.
+//!
+//! What is not whole yet is called `.tmp-PID-…`, beside its target. A process that is killed leaves it behind; the next one
+//! that writes in the same folder removes it.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use crate::{Error, Result};
 
@@ -17,10 +22,8 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 pub fn write_with(path: &Path, fill: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
     let folder = parent(path);
     create_dir(folder)?;
-    let mut file = tempfile::Builder::new()
-        .prefix(".tmp-")
-        .tempfile_in(folder)
-        .map_err(|e| Error::disk(folder, "create a temporary file", e))?;
+    remove_stale(folder);
+    let mut file = temporary_file(folder).map_err(|e| Error::disk(folder, "create a temporary file", e))?;
     let disk = |e| Error::disk(path, "write the file", e);
     {
         let mut buffered = std::io::BufWriter::new(file.as_file_mut());
@@ -28,7 +31,6 @@ pub fn write_with(path: &Path, fill: impl FnOnce(&mut dyn Write) -> std::io::Res
         buffered.flush().map_err(disk)?;
     }
     file.as_file().sync_all().map_err(disk)?;
-    set_readable(file.as_file()).map_err(disk)?;
     file.persist(path).map_err(|e| disk(e.error))?;
     sync_dir(folder)
 }
@@ -48,7 +50,7 @@ pub fn sync_dir(path: &Path) -> Result<()> {
 /// Dropped without [`StagedDir::publish`], it removes itself.
 pub struct StagedDir {
     staging: tempfile::TempDir,
-    target: std::path::PathBuf,
+    target: PathBuf,
 }
 
 impl StagedDir {
@@ -56,10 +58,8 @@ impl StagedDir {
     pub fn new(target: &Path) -> Result<Self> {
         let folder = parent(target);
         create_dir(folder)?;
-        let staging = tempfile::Builder::new()
-            .prefix(".tmp-")
-            .tempdir_in(folder)
-            .map_err(|e| Error::disk(folder, "create a temporary folder", e))?;
+        remove_stale(folder);
+        let staging = temporary_dir(folder).map_err(|e| Error::disk(folder, "create a temporary folder", e))?;
         Ok(StagedDir { staging, target: target.into() })
     }
 
@@ -98,7 +98,7 @@ impl StagedDir {
         for entry in walk(self.staging.path())? {
             File::open(&entry).and_then(|f| f.sync_all()).map_err(|e| Error::disk(&entry, "fsync", e))?;
         }
-        set_readable_path(self.staging.path()).map_err(|e| self.refused(e))
+        Ok(())
     }
 
     fn refused(&self, e: std::io::Error) -> Error {
@@ -117,7 +117,7 @@ fn exchange(a: &Path, b: &Path) -> std::io::Result<()> {
             done => return Ok(done?),
         }
     }
-    let aside = a.with_extension("old");
+    let aside = a.with_extension(ASIDE);
     fs::rename(b, &aside)?;
     fs::rename(a, b)?;
     fs::rename(&aside, a)
@@ -128,7 +128,8 @@ fn exchange(a: &Path, b: &Path) -> std::io::Result<()> {
 pub fn swap_link(link: &Path, target: &Path) -> Result<()> {
     let folder = parent(link);
     let disk = |e| Error::disk(link, "swap the link", e);
-    let staging = tempfile::Builder::new().prefix(".tmp-").tempdir_in(folder).map_err(disk)?;
+    remove_stale(folder);
+    let staging = temporary_dir(folder).map_err(disk)?;
     let fresh = staging.path().join("link");
     std::os::unix::fs::symlink(target, &fresh).map_err(disk)?;
     fs::rename(&fresh, link).map_err(disk)?;
@@ -142,7 +143,7 @@ fn parent(path: &Path) -> &Path {
     }
 }
 
-fn walk(dir: &Path) -> Result<Vec<std::path::PathBuf>> {
+fn walk(dir: &Path) -> Result<Vec<PathBuf>> {
     let mut all = vec![dir.to_path_buf()];
     let entries = fs::read_dir(dir).map_err(|e| Error::disk(dir, "list the folder", e))?;
     for entry in entries {
@@ -156,27 +157,61 @@ fn walk(dir: &Path) -> Result<Vec<std::path::PathBuf>> {
     Ok(all)
 }
 
-// `tempfile` makes files that only their owner reads; an artefact is for everybody whom the umask allows.
-#[cfg(unix)]
-fn set_readable(file: &File) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(fs::Permissions::from_mode(0o644))
+const PREFIX: &str = ".tmp-";
+/// Where [`exchange`] puts an old folder while it has no other name: never ours to remove.
+const ASIDE: &str = "old";
+
+fn prefix() -> String {
+    format!("{PREFIX}{}-", std::process::id())
 }
 
-#[cfg(unix)]
-fn set_readable_path(dir: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(dir, fs::Permissions::from_mode(0o755))
+/// `tempfile` makes files that only their owner reads; an artefact is for everybody whom the umask allows.
+fn temporary_file(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+    let prefix = prefix();
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(&prefix);
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder)
 }
 
-#[cfg(not(unix))]
-fn set_readable(_: &File) -> std::io::Result<()> {
-    Ok(())
+fn temporary_dir(folder: &Path) -> std::io::Result<tempfile::TempDir> {
+    let prefix = prefix();
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(&prefix);
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+    builder.tempdir_in(folder)
 }
 
-#[cfg(not(unix))]
-fn set_readable_path(_: &Path) -> std::io::Result<()> {
-    Ok(())
+/// Remove what processes that are gone left in this folder; looked for once a folder, as folders of pictures are long.
+///
+/// Nothing depends on it, so that a folder that cannot be listed or a file that will not go is passed over in silence.
+fn remove_stale(folder: &Path) {
+    static LOOKED_AT: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    // Only Linux says here who is alive; without it everybody would seem dead.
+    if !cfg!(target_os = "linux") || !Path::new("/proc/self").exists() {
+        return;
+    }
+    if !LOOKED_AT.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.into()) {
+        return;
+    }
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let stale = maker(&path).is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists());
+        if stale {
+            let is_dir = entry.file_type().is_ok_and(|t| t.is_dir());
+            let _ = if is_dir { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        }
+    }
+}
+
+/// The process that made this temporary file or folder.
+fn maker(path: &Path) -> Option<u32> {
+    if path.extension().is_some_and(|e| e == ASIDE) {
+        return None;
+    }
+    path.file_name()?.to_str()?.strip_prefix(PREFIX)?.split_once('-')?.0.parse().ok()
 }
 
 #[cfg(test)]
@@ -232,5 +267,73 @@ mod tests {
             assert_eq!(fs::read_link(&link).unwrap(), Path::new(target));
         }
         assert_eq!(names(dir.path()), ["current"]);
+    }
+    /// No process: the kernel's highest is 2^22.
+    const GONE: u32 = 1 << 30;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_a_killed_process_left_is_removed_and_nothing_else() {
+        let leave = |folder: &Path| {
+            fs::create_dir_all(folder.join(format!(".tmp-{GONE}-aBcDeF/images"))).unwrap();
+            fs::write(folder.join(format!(".tmp-{GONE}-aBcDeF/images/a.jpg")), "half").unwrap();
+            fs::write(folder.join(format!(".tmp-{GONE}-gHiJkL")), "half").unwrap();
+            fs::create_dir(folder.join(format!(".tmp-{GONE}-mNoPqR.old"))).unwrap();
+            fs::create_dir(folder.join(format!(".tmp-{}-living", std::process::id()))).unwrap();
+            fs::write(folder.join(".tmp-notes"), "somebody's").unwrap();
+            fs::write(folder.join(format!("{GONE}-x")), "somebody's").unwrap();
+        };
+        let kept = |more: &str| {
+            let mut kept = vec![
+                format!(".tmp-{GONE}-mNoPqR.old"),
+                format!(".tmp-{}-living", std::process::id()),
+                ".tmp-notes".into(),
+                format!("{GONE}-x"),
+                more.to_string(),
+            ];
+            kept.sort();
+            kept
+        };
+        let (folders, files) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        leave(folders.path());
+        StagedDir::new(&folders.path().join("run")).unwrap().publish().unwrap();
+        assert_eq!(names(folders.path()), kept("run"));
+        leave(files.path());
+        write(&files.path().join("a.json"), b"{}").unwrap();
+        assert_eq!(names(files.path()), kept("a.json"));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_temporary_name_says_whose_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let staged = StagedDir::new(&dir.path().join("run")).unwrap();
+        assert_eq!(maker(staged.path()), Some(std::process::id()));
+        assert_eq!(maker(temporary_file(dir.path()).unwrap().path()), Some(std::process::id()));
+    }
+
+    /// The umask belongs to the whole process, so that this test runs itself in one of its own.
+    #[cfg(unix)]
+    #[test]
+    fn artefacts_are_for_those_whom_the_umask_allows() {
+        use std::os::unix::fs::PermissionsExt;
+        const UNDER_UMASK: &str = "GOODTWIN_TEST_UNDER_UMASK";
+        if std::env::var_os(UNDER_UMASK).is_none() {
+            let name = "atomic::tests::artefacts_are_for_those_whom_the_umask_allows";
+            let status = std::process::Command::new("sh")
+                .args(["-c", "umask 027 && exec \"$0\" --exact \"$1\""])
+                .args([std::env::current_exe().unwrap().as_os_str(), name.as_ref()])
+                .env(UNDER_UMASK, "1")
+                .stdout(std::process::Stdio::null())
+                .status();
+            assert!(status.unwrap().success());
+            return;
+        }
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let dir = tempfile::tempdir().unwrap();
+        let (file, run) = (dir.path().join("a.json"), dir.path().join("run"));
+        write(&file, b"{}").unwrap();
+        StagedDir::new(&run).unwrap().publish().unwrap();
+        assert_eq!((mode(&file), mode(&run)), (0o640, 0o750));
     }
 }
