@@ -72,12 +72,13 @@ impl Error {
         Error::Disk { path: path.as_ref().into(), action: action.into(), source }
     }
 
-    /// A failed read: a missing file is [`Error::Missing`], anything else [`Error::Disk`].
+    /// A failed read: a missing file is [`Error::Missing`], one that is not the text that it must be [`Error::Data`],
+    /// anything else [`Error::Disk`].
     pub fn read(path: impl AsRef<Path>, kind: &'static str, source: std::io::Error) -> Self {
-        if source.kind() == std::io::ErrorKind::NotFound {
-            Error::Missing { path: path.as_ref().into(), kind, hint: String::new() }
-        } else {
-            Error::disk(path, format!("read the {kind}"), source)
+        match source.kind() {
+            std::io::ErrorKind::NotFound => Error::Missing { path: path.as_ref().into(), kind, hint: String::new() },
+            std::io::ErrorKind::InvalidData => Error::data(path, format!("the {kind} cannot be read: {source}")),
+            _ => Error::disk(path, format!("read the {kind}"), source),
         }
     }
 
@@ -88,6 +89,25 @@ impl Error {
             Error::Data { .. } | Error::Mismatch { .. } | Error::Missing { .. } => 65,
             Error::Disk { .. } => 74,
             Error::Locked { .. } => 75,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{DatasetReader, RatingBook};
+
+    #[test]
+    fn bytes_that_are_no_text_are_bad_data() {
+        let dir = tempfile::tempdir().unwrap();
+        let (manifest, ratings) = (dir.path().join("dataset.json"), dir.path().join("ratings.jsonl"));
+        for path in [&manifest, &ratings] {
+            std::fs::write(path, b"\xff\xfe{").unwrap();
+        }
+        let errors = [DatasetReader::open(dir.path()).unwrap_err(), RatingBook::load(&ratings).unwrap_err()];
+        for (error, name) in errors.iter().zip(["dataset.json", "ratings.jsonl"]) {
+            assert_eq!(error.exit_code(), 65, "{error}");
+            assert!(error.to_string().contains(name) && error.to_string().contains("UTF-8"), "{error}");
         }
     }
 }
