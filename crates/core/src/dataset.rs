@@ -3,7 +3,7 @@
 //! ```text
 //! DATASET/
 //!   dataset.json     what it is: its content id, its parents' ids, its classes, what was left out and why
-//!   metadata.jsonl   one Row a line, in order of file_name
+//!   metadata.jsonl   one Row a line, in order of file_name, then of the offer's id
 //!   images/ab/ab….jpg  the original bytes, under their SHA-256
 //! ```
 //! The id of a data set is the SHA-256 of `metadata.jsonl`; since each row names the SHA-256 of its picture, it covers
@@ -17,7 +17,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::atomic::StagedDir;
-use crate::{BagType, ContentId, Error, Item, Result};
+use crate::{BagType, ContentId, Error, Item, ItemId, Result};
 
 const FORMAT: u32 = 1;
 
@@ -56,7 +56,7 @@ impl FromStr for Split {
     }
 }
 
-/// One picture, and all that is known of it.
+/// One picture, and all that is known of it. A picture that several offers show has a row for each, with one `file_name`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// Path of the picture below the data set's folder.
@@ -115,7 +115,7 @@ pub struct DatasetManifest {
     pub parents: BTreeMap<String, ContentId>,
     /// How rows were split, for a person: fractions and seed.
     pub split: String,
-    /// Images a class and split.
+    /// Rows a class and split.
     pub counts: BTreeMap<BagType, BTreeMap<Split, usize>>,
     /// What was left out.
     pub left_out: Vec<LeftOut>,
@@ -128,7 +128,7 @@ pub struct Dataset {
     pub root: PathBuf,
     /// What `dataset.json` says.
     pub manifest: DatasetManifest,
-    /// One a picture, in order of `file_name`.
+    /// One a picture and offer, in order of `file_name`, then of the offer's id.
     pub rows: Vec<Row>,
 }
 
@@ -185,7 +185,7 @@ impl DatasetReader {
                 kind: "data set",
                 hint: ": expected a folder with dataset.json; `goodtwin dataset build` or `goodtwin dataset import` makes one".into(),
             },
-            _ => Error::disk(&path, "read the data set", e),
+            _ => Error::read(&path, "manifest", e),
         })?;
         let manifest: DatasetManifest =
             serde_json::from_str(&text).map_err(|e| Error::data(&path, format!("not a data set's manifest: {e}")))?;
@@ -274,7 +274,7 @@ impl DatasetWriter {
         split: String,
         mut left_out: Vec<LeftOut>,
     ) -> Result<Dataset> {
-        rows.sort_by(|a, b| a.file_name.cmp(&b.file_name));
+        rows.sort_by(|a, b| place(a).cmp(&place(b)));
         left_out.sort();
         let mut counts: BTreeMap<BagType, BTreeMap<Split, usize>> = BTreeMap::new();
         for row in &rows {
@@ -290,6 +290,10 @@ impl DatasetWriter {
     }
 }
 
+fn place(row: &Row) -> (&str, Option<&ItemId>) {
+    (&row.file_name, row.item.as_ref().map(|item| &item.id))
+}
+
 fn is_empty_dir(path: &Path) -> bool {
     std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
 }
@@ -297,13 +301,19 @@ fn is_empty_dir(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Availability, Condition};
 
     fn write(target: &Path) -> Dataset {
         let writer = DatasetWriter::create(target).unwrap();
+        let row = add(&writer);
+        writer.finish(vec![row], BTreeMap::new(), "all in train".into(), vec![]).unwrap()
+    }
+
+    fn add(writer: &DatasetWriter) -> Row {
         let bytes = b"pretend picture";
         let sha256 = ContentId::of(bytes);
         let file_name = writer.add_image(bytes, &sha256, "jpg").unwrap();
-        let row = Row {
+        Row {
             file_name,
             sha256,
             width: 1,
@@ -317,8 +327,42 @@ mod tests {
             title: None,
             source: None,
             item: None,
+        }
+    }
+
+    fn offer(key: &str) -> Item {
+        Item {
+            id: ItemId::new("shop", key),
+            store: "shop".into(),
+            url: format!("http://shop.test/{key}"),
+            title: "The tote".into(),
+            brand: "Able".into(),
+            bag_type: None,
+            family: None,
+            colour: None,
+            price: None,
+            price_text: None,
+            condition: Condition::New,
+            availability: Availability::InStock,
+            rating: None,
+            images: vec![],
+        }
+    }
+
+    #[test]
+    fn offers_of_one_picture_are_in_order_of_their_ids() {
+        let dir = tempfile::tempdir().unwrap();
+        let written = |name: &str, keys: [&str; 3]| {
+            let writer = DatasetWriter::create(&dir.path().join(name)).unwrap();
+            let rows = keys.map(|key| Row { item: Some(offer(key)), ..add(&writer) }).to_vec();
+            writer.finish(rows, BTreeMap::new(), "all in train".into(), vec![]).unwrap()
         };
-        writer.finish(vec![row], BTreeMap::new(), "all in train".into(), vec![]).unwrap()
+        let (one, other) = (written("one", ["b", "a", "c"]), written("other", ["c", "b", "a"]));
+        assert_eq!(one.id(), other.id());
+        let read = DatasetReader::open(&one.root).unwrap();
+        let ids: Vec<_> = read.rows.iter().map(|r| r.item.as_ref().unwrap().id.as_str()).collect();
+        assert_eq!(ids, ["shop/a", "shop/b", "shop/c"]);
+        assert_eq!(std::fs::read_dir(one.path(&one.rows[0]).parent().unwrap()).unwrap().count(), 1);
     }
 
     #[test]
