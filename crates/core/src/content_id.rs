@@ -1,13 +1,9 @@
 //! Content ids: what an artefact is, worked out from its bytes.
 
 use std::fmt;
-use std::io::Read;
-use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-
-use crate::{Error, Result};
 
 /// The SHA-256 of some canonical bytes, as 64 lower-case hexadecimal digits.
 ///
@@ -25,20 +21,6 @@ impl ContentId {
     /// The id of a value, by its JSON.
     pub fn of_json<T: Serialize>(value: &T) -> Self {
         ContentId::of(serde_json::to_vec(value).expect("our own types have string keys and serialise"))
-    }
-
-    /// The id of a file's bytes, read in pieces.
-    pub fn of_file(path: &Path) -> Result<Self> {
-        let mut file = std::fs::File::open(path).map_err(|e| Error::read(path, "file", e))?;
-        let mut hasher = Sha256::new();
-        let mut buffer = vec![0; 1 << 16];
-        loop {
-            match file.read(&mut buffer) {
-                Ok(0) => return Ok(ContentId(hex(&hasher.finalize()))),
-                Ok(n) => hasher.update(&buffer[..n]),
-                Err(e) => return Err(Error::disk(path, "read the file", e)),
-            }
-        }
     }
 
     /// All 64 digits.
@@ -59,7 +41,7 @@ fn hex(bytes: &[u8]) -> String {
 impl TryFrom<String> for ContentId {
     type Error = String;
 
-    fn try_from(text: String) -> std::result::Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, String> {
         if text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
             Ok(ContentId(text))
         } else {
@@ -88,9 +70,6 @@ mod tests {
     fn is_the_sha256_of_the_bytes() {
         let id = ContentId::of(b"abc");
         assert_eq!(id.as_str(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), b"abc").unwrap();
-        assert_eq!(ContentId::of_file(file.path()).unwrap(), id);
     }
 
     #[test]
