@@ -33,7 +33,7 @@ async fn answer(
 ) -> Result<Answer, Problem> {
     let bad = |what: String| Problem::new(StatusCode::BAD_REQUEST, "These filters cannot be read", what);
     let Query(form) = form.map_err(|rejection| bad(rejection.body_text()))?;
-    let asked = form.read(&app.catalog, app.config.page_size);
+    let asked = form.read(&app.catalog, &app.config);
     if !asked.wrong.is_empty() {
         return Err(bad(asked.wrong.join("; ")));
     }

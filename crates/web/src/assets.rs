@@ -2,12 +2,12 @@
 
 use std::sync::LazyLock;
 
-use axum::extract::Path;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use goodtwin_core::ContentId;
 
 use crate::Problem;
+use crate::segments::Segments;
 
 /// A browser may keep what never changes under its address.
 pub const FOREVER: &str = "public, max-age=31536000, immutable";
@@ -27,7 +27,7 @@ pub fn address(name: &str) -> String {
 }
 
 /// `GET /assets/{version}/{name}`
-pub async fn asset(Path((version, name)): Path<(String, String)>) -> Result<Response, Problem> {
+pub async fn asset(Segments((version, name)): Segments<(String, String)>) -> Result<Response, Problem> {
     let (_, kind, text) =
         ALL.into_iter().find(|(known, ..)| *known == name && version == *VERSION).ok_or_else(Problem::not_found)?;
     Ok(([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, FOREVER)], text).into_response())

@@ -1,9 +1,13 @@
 //! The filter form: text in, filters out, or what is wrong with a field.
 
-use goodtwin_core::{Condition, Currency, Label, Money};
+use std::collections::BTreeSet;
+
+use goodtwin_core::{Condition, Currency, Exchange, Label, Money};
 use goodtwin_inference::{Catalog, Filters};
 use rust_decimal::Decimal;
 use serde::Deserialize;
+
+use crate::ServeConfig;
 
 /// The most twins that one page or one answer shows.
 pub const SHOWN_AT_MOST: usize = 240;
@@ -44,10 +48,13 @@ pub struct Asked {
 }
 
 impl FilterForm {
-    /// Read the fields against a catalogue.
-    pub fn read(&self, catalog: &Catalog, page_size: usize) -> Asked {
+    /// Read the fields against a catalogue, and the rates and the page size of a config.
+    pub fn read(&self, catalog: &Catalog, config: &ServeConfig) -> Asked {
         let mut wrong = Vec::new();
-        let currency = field(&self.currency, &mut wrong, str::parse).unwrap_or_else(euro);
+        let currency = field(&self.currency, &mut wrong, |text| {
+            text.parse().and_then(|currency| with_rate(currency, &config.exchange))
+        });
+        let currency = currency.unwrap_or_else(euro);
         let filters = Filters {
             max_price: field(&self.max_price, &mut wrong, price).map(|amount| Money { amount, currency }),
             min_rating: field(&self.min_rating, &mut wrong, str::parse::<Label>),
@@ -58,13 +65,31 @@ impl FilterForm {
         let show = field(&self.show, &mut wrong, |text| {
             text.parse().map_err(|_| format!("`{text}` is not a number of twins: expected a number such as 24"))
         });
-        Asked { filters, currency, show: show.unwrap_or(page_size).clamp(1, SHOWN_AT_MOST), wrong }
+        Asked { filters, currency, show: show.unwrap_or(config.page_size).clamp(1, SHOWN_AT_MOST), wrong }
     }
 }
 
 /// Prices are compared in euros unless somebody asks otherwise.
 pub fn euro() -> Currency {
     "EUR".parse().expect("three letters")
+}
+
+/// The currencies that prices can be compared in.
+pub fn currencies(exchange: &Exchange) -> BTreeSet<Currency> {
+    exchange.per_euro.keys().copied().chain([euro()]).collect()
+}
+
+/// The currency, if there is a rate for it: without one, a price filter would leave out everything.
+///
+/// # Errors
+/// Names the currencies with a rate.
+pub fn with_rate(currency: Currency, exchange: &Exchange) -> Result<Currency, String> {
+    let known = currencies(exchange);
+    if known.contains(&currency) {
+        return Ok(currency);
+    }
+    let known: Vec<&str> = known.iter().map(Currency::code).collect();
+    Err(format!("there is no exchange rate for {currency}: expected one of {}", known.join(", ")))
 }
 
 fn field<T>(text: &str, wrong: &mut Vec<String>, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
@@ -75,13 +100,38 @@ fn field<T>(text: &str, wrong: &mut Vec<String>, read: impl Fn(&str) -> Result<T
     read(text).map_err(|what| wrong.push(what)).ok()
 }
 
-/// A price as people type it, with a point or a comma before the cents.
+/// A price as people type it: a point or a comma before the cents, the other one between thousands. Three digits after the
+/// only mark are thousands, since no price here has thousandths: `1,000` and `1.000` are a thousand.
 ///
 /// # Errors
-/// For text that is no number, or one below zero.
+/// For text that is no number, or one below zero, or whose marks fit neither reading.
 pub fn price(text: &str) -> Result<Decimal, String> {
-    let amount = text.replace(',', ".").parse::<Decimal>().ok().filter(|a| !a.is_sign_negative());
-    amount.ok_or_else(|| format!("`{text}` is not a price: expected a number such as 150"))
+    let amount = plain_number(text.trim()).and_then(|number| number.parse().ok());
+    amount.ok_or_else(|| format!("`{text}` is not a price: expected a number such as 150 or 1,234.50"))
+}
+
+/// The number with a point before the decimals and no other mark.
+fn plain_number(text: &str) -> Option<String> {
+    const MARKS: [char; 2] = [',', '.'];
+    let (whole, decimals) = match text.rsplit_once(MARKS) {
+        Some((before, after)) => {
+            let mark = &text[before.len()..][..1];
+            let groups = before.contains(mark) || (after.len() == 3 && !before.contains(MARKS));
+            if groups { (text, "") } else { (before, after) }
+        }
+        None => (text, ""),
+    };
+    let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+    let mark = whole.chars().find(|c| MARKS.contains(c)).unwrap_or(',');
+    let groups: Vec<&str> = whole.split(mark).collect();
+    let grouped = match groups.as_slice() {
+        [first, rest @ ..] if !rest.is_empty() => {
+            (1..=3).contains(&first.len()) && !first.starts_with('0') && rest.iter().all(|group| group.len() == 3)
+        }
+        _ => true,
+    };
+    let right = grouped && digits(decimals) && groups.iter().all(|group| digits(group));
+    right.then(|| format!("{}.{decimals}", groups.concat()))
 }
 
 #[cfg(test)]
@@ -94,7 +144,7 @@ mod tests {
     #[test]
     fn empty_fields_filter_nothing() {
         let (_dir, catalog) = catalog();
-        let asked = FilterForm::default().read(&catalog, 24);
+        let asked = FilterForm::default().read(&catalog, &ServeConfig::default());
         assert_eq!(asked.filters, Filters::default());
         assert_eq!((asked.currency, asked.show, asked.wrong.len()), (euro(), 24, 0));
     }
@@ -111,7 +161,7 @@ mod tests {
             hide_sold_out: "on".into(),
             show: "100000".into(),
         };
-        let asked = form.read(&catalog, 24);
+        let asked = form.read(&catalog, &ServeConfig::default());
         assert!(asked.wrong.is_empty(), "{:?}", asked.wrong);
         assert_eq!(asked.filters.max_price.unwrap().to_string(), "99.50 GBP");
         assert_eq!(asked.filters.min_rating, Some(Label::ItsAStart));
@@ -132,7 +182,7 @@ mod tests {
             show: "many".into(),
             ..FilterForm::default()
         };
-        let asked = form.read(&catalog, 24);
+        let asked = form.read(&catalog, &ServeConfig::default());
         assert_eq!(asked.filters, Filters::default());
         let says = asked.wrong.join("\n");
         for expected in [
@@ -144,6 +194,57 @@ mod tests {
             "`many`",
         ] {
             assert!(says.contains(expected), "{expected} in {says}");
+        }
+    }
+
+    #[test]
+    fn a_currency_without_a_rate_is_named_with_those_that_have_one() {
+        let (_dir, catalog) = catalog();
+        let form = FilterForm { max_price: "500".into(), currency: "brl".into(), ..FilterForm::default() };
+        let asked = form.read(&catalog, &ServeConfig::default());
+        let expected =
+            "there is no exchange rate for BRL: expected one of AUD, CAD, CHF, DKK, EUR, GBP, JPY, NOK, PLN, SEK, USD";
+        assert_eq!(asked.wrong, [expected]);
+        let rates = Exchange { per_euro: [("BRL".parse().unwrap(), 6.into())].into(), ..Exchange::built_in() };
+        let config = ServeConfig { exchange: rates, ..ServeConfig::default() };
+        assert_eq!(form.read(&catalog, &config).filters.max_price.unwrap().to_string(), "500 BRL");
+    }
+
+    #[test]
+    fn a_price_is_read_by_where_its_marks_are() {
+        for (text, amount) in [
+            ("150", "150"),
+            ("1,000", "1000"),
+            ("1.000", "1000"),
+            ("12,500", "12500"),
+            ("1,234.50", "1234.50"),
+            ("1.234,50", "1234.50"),
+            ("1,234,567", "1234567"),
+            ("1.234.567,8", "1234567.8"),
+            ("1,5", "1.5"),
+            ("1.50", "1.50"),
+            ("1234,56", "1234.56"),
+            ("0,99", "0.99"),
+            (".5", "0.5"),
+        ] {
+            assert_eq!(price(text), Ok(amount.parse().unwrap()), "{text}");
+        }
+        for text in [
+            "",
+            ".",
+            "-3",
+            "1,2,3",
+            "1,23.50",
+            "1234,567",
+            "0.125",
+            "1,234.567.8",
+            "1.234,567,890",
+            ",000",
+            "12a",
+            "1 000",
+            "1e3",
+        ] {
+            assert!(price(text).is_err(), "{text}");
         }
     }
 }

@@ -13,6 +13,7 @@
 //! - [`bench`]: the bounded bench on which photos are decoded and embedded, one after the other.
 //! - [`queries`]: recent queries, in memory only, each for an hour at most after it was last looked at.
 //! - [`filters`]: the filter form's text in, [`goodtwin_inference::Filters`] out, or what is wrong with a field.
+//! - [`segments`]: the parts of an address in, as a handler wants them, or a [`Problem`].
 //! - [`view`]: twins as the page's templates show them; all text of strangers is escaped there.
 //! - `words`: how the page says money, days and addresses.
 //! - [`problem`]: [`Problem`], an answer that says what went wrong, as a page or as JSON.
@@ -32,6 +33,7 @@ pub mod headers;
 pub mod pages;
 pub mod problem;
 pub mod queries;
+pub mod segments;
 pub mod server;
 pub mod shutdown;
 #[cfg(test)]

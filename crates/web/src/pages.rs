@@ -5,14 +5,15 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::multipart::MultipartRejection;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Multipart, Path, Query as Parameters, State};
+use axum::extract::{Multipart, Query as Parameters, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use goodtwin_core::{ContentId, Row};
 use goodtwin_inference::{Filters, Twin};
 
-use crate::filters::{Asked, FilterForm, SHOWN_AT_MOST};
+use crate::filters::{FilterForm, SHOWN_AT_MOST};
 use crate::queries::Query;
+use crate::segments::Segments;
 use crate::view::{self, About, Home, Results, Subject};
 use crate::{App, Problem, assets, upload};
 
@@ -38,14 +39,14 @@ pub async fn upload(State(app): State<Arc<App>>, form: Result<Multipart, Multipa
 }
 
 /// `GET /twins/{id}`
-pub async fn twins_of_photo(State(app): State<Arc<App>>, Path(id): Path<String>, form: Form) -> Answer {
+pub async fn twins_of_photo(State(app): State<Arc<App>>, Segments(id): Segments<String>, form: Form) -> Answer {
     let query = kept(&app, &id)?;
     let subject = Subject::photo(&id, &query);
     results(&app, subject, &query.embedding, None, form)
 }
 
 /// `GET /like/{picture}`: twins of a picture of the catalogue.
-pub async fn twins_of_picture(State(app): State<Arc<App>>, Path(picture): Path<String>, form: Form) -> Answer {
+pub async fn twins_of_picture(State(app): State<Arc<App>>, Segments(picture): Segments<String>, form: Form) -> Answer {
     let found = app.catalog.rows.iter().position(|row| row.sha256.as_str() == picture);
     let at = found.ok_or_else(Problem::not_found)?;
     let row = &app.catalog.rows[at];
@@ -53,13 +54,13 @@ pub async fn twins_of_picture(State(app): State<Arc<App>>, Path(picture): Path<S
 }
 
 /// `GET /twins/{id}/photo.jpg`
-pub async fn preview(State(app): State<Arc<App>>, Path(id): Path<String>) -> Answer {
+pub async fn preview(State(app): State<Arc<App>>, Segments(id): Segments<String>) -> Answer {
     let query = kept(&app, &id)?;
     Ok(jpeg(query.preview.clone(), "private, no-store"))
 }
 
 /// `GET /pictures/{sha256}.jpg`
-pub async fn picture(State(app): State<Arc<App>>, Path(name): Path<String>) -> Answer {
+pub async fn picture(State(app): State<Arc<App>>, Segments(name): Segments<String>) -> Answer {
     let sha256 = name.strip_suffix(".jpg").and_then(|id| ContentId::try_from(id.to_owned()).ok());
     let path = app.catalog.thumbnail(&sha256.ok_or_else(Problem::not_found)?);
     match tokio::fs::read(&path).await {
@@ -83,35 +84,27 @@ fn results(app: &App, subject: Subject, embedding: &[f32], of: Option<&Row>, for
         let title = "These filters cannot be read";
         Problem::new(StatusCode::BAD_REQUEST, title, rejection.body_text())
     })?;
-    let asked = form.read(&app.catalog, app.config.page_size);
+    let asked = form.read(&app.catalog, &app.config);
+    let itself = of.map(|row| Twin { score: 1.0, row }.id());
     let find = |filters: &Filters, k: usize| -> Result<Vec<Twin<'_>>, Problem> {
         // One more than is shown tells whether there are more, and one is the item itself.
         let found = app.catalog.search(embedding, filters, k + 2, &app.config.exchange).map_err(Problem::internal)?;
-        let itself = of.map(|row| Twin { score: 1.0, row }.id());
         Ok(found.into_iter().filter(|twin| itself != Some(twin.id())).take(k + 1).collect())
+    };
+    let count = |filters: &Filters| {
+        let others = app.catalog.items().filter(|&row| itself != Some(Twin { score: 1.0, row }.id()));
+        others.filter(|row| filters.keep(row, &app.config.exchange)).count()
     };
     let mut twins = if asked.wrong.is_empty() { find(&asked.filters, asked.show)? } else { Vec::new() };
     let more = twins.len() > asked.show && asked.show < SHOWN_AT_MOST;
     twins.truncate(asked.show);
-    let without = match twins.is_empty() && asked.wrong.is_empty() {
-        true => Some(view::Without {
-            price: count(find, &Filters { max_price: None, ..asked.filters.clone() }, &asked)?,
-            filters: count(find, &Filters::default(), &asked)?,
-        }),
-        false => None,
-    };
+    let without = (twins.is_empty() && asked.wrong.is_empty()).then(|| view::Without {
+        price: count(&Filters { max_price: None, ..asked.filters.clone() }),
+        filters: count(&Filters::default()),
+    });
     let status = if asked.wrong.is_empty() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
     let page = page(Results::new(app, subject, &form, &asked, &twins, more, without))?;
     Ok((status, page).into_response())
-}
-
-/// How many twins a page with these filters would show.
-fn count<'a>(
-    find: impl Fn(&Filters, usize) -> Result<Vec<Twin<'a>>, Problem>,
-    filters: &Filters,
-    asked: &Asked,
-) -> Result<usize, Problem> {
-    Ok(find(filters, asked.show)?.len().min(asked.show))
 }
 
 fn jpeg(bytes: bytes::Bytes, cache: &'static str) -> Response {

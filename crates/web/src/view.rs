@@ -8,7 +8,7 @@ use goodtwin_inference::Twin;
 use rust_decimal::Decimal;
 
 use crate::App;
-use crate::filters::{Asked, FilterForm};
+use crate::filters::{Asked, FilterForm, currencies};
 use crate::queries::Query;
 use crate::words::{capital, day, grouped, money, web_address, with_article};
 
@@ -155,14 +155,14 @@ impl Results {
     ) -> Self {
         let exchange = &app.config.exchange;
         let choice = |value: &str, text: String, chosen: bool| Choice { value: value.into(), text, chosen };
-        let mut currencies: BTreeSet<Currency> = exchange.per_euro.keys().copied().collect();
-        currencies.extend([crate::filters::euro(), asked.currency]);
         let filters = &asked.filters;
         let looks_like = subject.looks_like.as_ref().filter(|_| filters.bag_type.is_none());
         Results {
             looks_like: looks_like.map(|t| (with_article(&t.title()), t.to_string())),
             form: form.clone(),
-            currencies: currencies.iter().map(|c| choice(c.code(), c.to_string(), *c == asked.currency)).collect(),
+            currencies: (currencies(exchange).iter())
+                .map(|c| choice(c.code(), c.to_string(), *c == asked.currency))
+                .collect(),
             types: (app.catalog.types().into_iter())
                 .map(|(t, n)| {
                     choice(t.as_str(), format!("{} ({n})", capital(&t.title())), filters.bag_type.as_ref() == Some(t))

@@ -99,7 +99,10 @@ async fn an_empty_page_says_what_the_filter_hides() {
     let path = asked(&router, 7).await;
     let none = get(&router, &format!("{path}?max_price=1&type=tote")).await;
     none.says("No twins under this price; <a href=\"");
-    none.says(&format!("{path}?type=tote\">12 without the filter</a>"));
+    none.says(&format!("{path}?type=tote\">15 without the filter</a>"));
+    let like = format!("/like/{}", goodtwin_core::ContentId::of(painted(4).to_png()));
+    let none = get(&router, &format!("{like}?max_price=1")).await;
+    none.says(&format!("{like}\">29 without the filter</a>"));
     let none =
         get(&router, &format!("{path}?condition=second-hand&min_rating=great&type=shoulder_bag&max_price=99")).await;
     none.says("No twins");
@@ -197,6 +200,9 @@ async fn the_api_answers_with_ids_and_numbers() {
     let wrong = post(&router, "/api/twins?type=tot", &photo).await;
     assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
     wrong.says("did you mean `tote`?");
+    let wrong = post(&router, "/api/twins?max_price=500&currency=BRL", &photo).await;
+    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+    wrong.says("no exchange rate for BRL: expected one of AUD, ");
     let health: Value = serde_json::from_str(&get(&router, "/healthz").await.body).unwrap();
     assert_eq!((&health["status"], &health["items"]), (&"ok".into(), &ITEMS.into()));
     assert_eq!(health["catalog"], answer["catalog"]["id"]);
@@ -214,6 +220,11 @@ async fn pictures_and_assets_may_be_kept_and_nothing_else_is_served() {
     }
     for path in ["/pictures/..%2F..%2Fcatalog.json", "/pictures/x.jpg", "/twins/0", "/nowhere", "/assets/0/style.css"] {
         assert_eq!(get(&router, path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    for path in ["/twins/%ff", "/twins/%ff/photo.jpg", "/like/%ff", "/pictures/%ff.jpg", "/assets/%ff/style.css"] {
+        let got = get(&router, path).await;
+        assert_eq!(got.status, StatusCode::NOT_FOUND, "{path}");
+        got.says("There is nothing here");
     }
     assert_eq!(get(&router, "/twins").await.status, StatusCode::METHOD_NOT_ALLOWED);
     let gone = get(&router, "/twins/00000000000000000000000000000000").await;
@@ -235,6 +246,54 @@ async fn every_answer_is_strict_and_no_page_asks_other_hosts() {
             assert_eq!(got.count(attribute), 0, "{attribute} at {path}");
         }
     }
+}
+
+/// Every event's fields, as text.
+struct Log(std::sync::Mutex<String>);
+
+impl tracing::field::Visit for &Log {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+        self.0.lock().unwrap().push_str(&format!("{field}={value:?} "));
+    }
+}
+
+impl tracing::Subscriber for Log {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::Id {
+        tracing::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::Id, _: &tracing::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        event.record(&mut &*self);
+    }
+
+    fn enter(&self, _: &tracing::Id) {}
+
+    fn exit(&self, _: &tracing::Id) {}
+}
+
+#[tokio::test]
+async fn the_log_names_routes_and_no_photo_s_address() {
+    let log = Arc::new(Log(Default::default()));
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let (_dir, router) = router();
+    let path = asked(&router, 7).await;
+    for path in [path.clone(), format!("{path}/photo.jpg"), format!("{path}/")] {
+        get(&router, &path).await;
+    }
+    let log = log.0.lock().unwrap();
+    let id = path.strip_prefix("/twins/").unwrap();
+    for route in ["\"/twins/{id}\" status=200", "\"/twins/{id}/photo.jpg\" status=200", "\"none\" status=404"] {
+        assert!(log.contains(&format!("route={route}")), "{route} in {log}");
+    }
+    assert!(!log.contains(id), "{log}");
 }
 
 #[tokio::test]
