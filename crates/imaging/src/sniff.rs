@@ -108,7 +108,7 @@ fn looks_like(bytes: &[u8]) -> &'static str {
     match start.chars().next() {
         _ if ["<!doctype html", "<html", "<head", "<body"].iter().any(|tag| start.starts_with(tag)) => "an HTML page",
         Some('<') => "XML or HTML",
-        Some('{' | '[') => "JSON",
+        Some(_) if starts_like_json(start) => "JSON",
         Some(c)
             if !text.contains(|c: char| c.is_control() && !c.is_whitespace()) && c != char::REPLACEMENT_CHARACTER =>
         {
@@ -117,6 +117,20 @@ fn looks_like(bytes: &[u8]) -> &'static str {
         _ if bytes.iter().all(|b| *b == 0) => "nothing but zeros",
         _ => "binary data of no known kind",
     }
+}
+
+/// A brace or bracket alone says little: TOML, templates and notes open with one too.
+fn starts_like_json(text: &str) -> bool {
+    if let Some(inside) = text.strip_prefix('{') {
+        return inside.trim_start().starts_with(['"', '}']);
+    }
+    let Some(inside) = text.strip_prefix('[') else { return false };
+    let inside = inside.trim_start();
+    let scalar = inside.split([',', ']']).next().unwrap_or_default().trim_end();
+    inside.starts_with(['"', ']'])
+        || matches!(scalar, "true" | "false" | "null")
+        || scalar.parse::<f64>().is_ok()
+        || starts_like_json(inside)
 }
 
 /// The first kilobyte as lower-case text, without a byte order mark.
@@ -137,6 +151,11 @@ mod tests {
             (b"<?xml version='1.0'?><error/>", "not-an-image", "XML or HTML"),
             (b"%PDF-1.7", "not-an-image", "a PDF"),
             (b"{\"error\": 403}", "not-an-image", "JSON"),
+            (b" [\n  [1.5, 2], [3]]", "not-an-image", "JSON"),
+            (b"[null]", "not-an-image", "JSON"),
+            (b"[store]\nname = 'x'", "not-an-image", "text"),
+            (b"[[true-north.store]]", "not-an-image", "text"),
+            (b"{% block title %}", "not-an-image", "text"),
             (b"Not found", "not-an-image", "text"),
             (b"\0\0\0\0\0\0\0\0\0\0\0\0", "not-an-image", "nothing but zeros"),
             (b"\x01\x02\x03", "not-an-image", "no known kind"),
