@@ -22,6 +22,17 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// Folders of splits, and other folders with pictures beside them.
+    #[error(
+        "{}: pictures in {odd} beside folders of splits: expected train, validation and test alone, or one sub-folder a class",
+        path.display()
+    )]
+    Mixed {
+        /// The folder.
+        path: PathBuf,
+        /// Its sub-folders that are no splits, but hold pictures.
+        odd: String,
+    },
     /// Nothing is left to learn from.
     #[error("{}: the data set is empty: expected at least one whole picture with a type; {left_out}", path.display())]
     Empty {

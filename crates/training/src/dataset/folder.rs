@@ -1,13 +1,16 @@
 //! The two layouts of a folder of pictures.
 //!
 //! With `metadata.jsonl` (Hugging Face's image folder), one line a picture; or one sub-folder a class (ImageFolder). Either
-//! may lie below folders called `train`, `validation` and `test`.
+//! may lie below folders called `train`, `validation` and `test`, with no other folder of pictures beside them.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 use goodtwin_core::dataset::read_json_lines;
 use goodtwin_core::{BagType, ContentId, Error as CoreError, Split};
+use goodtwin_imaging::Format;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -79,18 +82,50 @@ fn add(dir: &Path, prefix: &str, split: Option<Split>, folder: &mut Folder) -> R
     if classes.is_empty() {
         return Err(Error::NoLayout { path: dir.into() });
     }
-    let splits: Option<Vec<Split>> = classes.iter().map(|(name, _)| name.parse().ok()).collect();
-    if let (Some(splits), None) = (splits, split) {
-        for ((name, path), split) in classes.into_iter().zip(splits) {
-            add(&path, &format!("{prefix}{name}/"), Some(split), folder)?;
-        }
-        return Ok(());
+    if split.is_none() && classes.iter().any(|(name, _)| as_split(name).is_some()) {
+        return add_splits(dir, prefix, &classes, folder);
     }
     for (name, path) in classes {
         let class = Candidate { bag_type: Some(BagType::new(&name)), split, ..Candidate::default() };
         add_files(&path, &format!("{prefix}{name}/"), &class, folder)?;
     }
     Ok(())
+}
+
+fn as_split(name: &str) -> Option<Split> {
+    name.parse().ok()
+}
+
+/// What an archive or its author put beside the splits is passed over; pictures there would be lost without a word.
+fn add_splits(dir: &Path, prefix: &str, sub_folders: &[(String, PathBuf)], folder: &mut Folder) -> Result<()> {
+    let mut odd = Vec::new();
+    for (name, path) in sub_folders {
+        if as_split(name).is_none() && holds_pictures(path)? {
+            odd.push(format!("`{name}`"));
+        }
+    }
+    if !odd.is_empty() {
+        return Err(Error::Mixed { path: dir.into(), odd: odd.join(", ") });
+    }
+    for (name, path) in sub_folders {
+        if let Some(split) = as_split(name) {
+            add(path, &format!("{prefix}{name}/"), Some(split), folder)?;
+        }
+    }
+    Ok(())
+}
+
+fn holds_pictures(dir: &Path) -> Result<bool> {
+    let mut folder = Folder::default();
+    add_files(dir, "", &Candidate::default(), &mut folder)?;
+    Ok(folder.candidates.iter().filter_map(|c| c.path.as_ref()).any(|path| is_picture(path)))
+}
+
+/// By its first bytes, as everywhere; a file that cannot be read cannot be imported either.
+fn is_picture(path: &Path) -> bool {
+    let mut start = Vec::new();
+    let read = path.is_file() && File::open(path).is_ok_and(|f| f.take(16).read_to_end(&mut start).is_ok());
+    read && Format::of(&start).is_ok()
 }
 
 fn add_lines(dir: &Path, prefix: &str, split: Option<Split>, folder: &mut Folder) -> Result<()> {
@@ -130,14 +165,14 @@ fn add_files(dir: &Path, prefix: &str, class: &Candidate, folder: &mut Folder) -
     Ok(())
 }
 
-/// Names and paths, sorted; hidden ones are left alone.
+/// Names and paths, sorted; hidden ones, and the folder that macOS puts into archives, are left alone.
 fn list(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
     let failed = |e| CoreError::disk(dir, "list the folder", e);
     let mut all = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if !name.starts_with('.') {
+        if !name.starts_with('.') && name != "__MACOSX" {
             all.push((name, entry.path()));
         }
     }

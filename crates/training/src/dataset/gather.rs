@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use goodtwin_core::dataset::LeftOut;
-use goodtwin_core::{BagType, ContentId, Dataset, DatasetWriter, Item, Row, Split};
+use goodtwin_core::{BagType, ContentId, Dataset, DatasetWriter, Item, ItemId, Row, Split};
 use goodtwin_imaging::{Inspected, inspect};
 use rayon::prelude::*;
 
-use super::split::{Member, by_family};
+use super::split::{Member, by_family, describe, merge};
 use super::{Error, Options, Result};
 
 /// The longest file that is read, in bytes; no photograph of [`goodtwin_imaging`]'s largest size needs more.
@@ -49,6 +49,9 @@ pub(super) struct Origin<'a> {
 
 /// Make the data set of these candidates at `out`.
 ///
+/// The same bytes are kept once. Of a crawl they are kept once an offer: shops show the maker's photograph of a new bag for
+/// one that was worn, and each is somebody's to buy.
+///
 /// `name_parent` is given the hash of every file that could be read, and may name one more parent.
 pub(super) fn gather(
     mut candidates: Vec<Candidate>,
@@ -69,7 +72,7 @@ pub(super) fn gather(
         })
         .collect::<Result<_>>()?;
     let mut hashes = BTreeMap::new();
-    let mut kept: BTreeMap<ContentId, Kept> = BTreeMap::new();
+    let mut kept: BTreeMap<(ContentId, Option<ItemId>), Kept> = BTreeMap::new();
     for outcome in read {
         match outcome {
             Outcome::LeftOut(left_out, sha256) => {
@@ -78,7 +81,8 @@ pub(super) fn gather(
             }
             Outcome::Kept(picture) => {
                 hashes.insert(picture.candidate.name.clone(), picture.sha256.clone());
-                match kept.entry(picture.sha256.clone()) {
+                let offer = picture.candidate.item.as_ref().map(|item| item.id.clone());
+                match kept.entry((picture.sha256.clone(), offer)) {
                     Entry::Vacant(place) => drop(place.insert(*picture)),
                     Entry::Occupied(first) => origin.left_out.push(duplicate(&picture, first.get())),
                 }
@@ -189,18 +193,16 @@ fn check(kept: &[Kept], origin: &Origin<'_>) -> Result<()> {
     if kept.is_empty() {
         return Err(Error::Empty { path: origin.path.into(), left_out: by_cause(&origin.left_out) });
     }
-    let mut classes: BTreeMap<&BagType, Vec<&Kept>> = BTreeMap::new();
+    let mut classes: BTreeMap<&BagType, BTreeMap<&ContentId, &str>> = BTreeMap::new();
     for picture in kept {
-        classes.entry(&picture.class).or_default().push(picture);
+        classes.entry(&picture.class).or_default().entry(&picture.sha256).or_insert(&picture.candidate.name);
     }
-    match classes.into_iter().find(|(_, pictures)| pictures.len() < 2) {
-        None => Ok(()),
-        Some((class, pictures)) => Err(Error::TooFewImages {
-            path: origin.path.into(),
-            class: class.clone(),
-            file_name: pictures[0].candidate.name.clone(),
-        }),
+    for (class, pictures) in classes {
+        if let (1, Some(only)) = (pictures.len(), pictures.into_values().next()) {
+            return Err(Error::TooFewImages { path: origin.path.into(), class: class.clone(), file_name: only.into() });
+        }
     }
+    Ok(())
 }
 
 fn by_cause(left_out: &[LeftOut]) -> String {
@@ -224,10 +226,11 @@ fn splits(kept: &[Kept], origin: &Origin<'_>, options: &Options<'_>) -> Result<(
         return Ok((given, "as the source gives it".into()));
     }
     let families: Vec<String> = kept.iter().map(Kept::family).collect();
+    let pictures = families.iter().zip(kept);
+    let together = merge(pictures.clone().map(|(family, k)| (family.as_str(), k.sha256.as_str())));
     let members: Vec<Member<'_>> =
-        families.iter().zip(kept).map(|(family, k)| Member { family, class: &k.class }).collect();
-    let how = format!("by family, seed {}: {}", options.seed, options.fractions);
-    Ok((by_family(&members, options.fractions, options.seed), how))
+        pictures.map(|(family, k)| Member { family: together[family.as_str()], class: &k.class }).collect();
+    Ok((by_family(&members, options.seed), describe(options.seed)))
 }
 
 fn check_given(kept: &[Kept], origin: &Origin<'_>) -> Result<()> {

@@ -15,7 +15,7 @@ use super::{Options, Result, folder};
 /// `test/`. A split that the source gives is kept. What cannot be used is left out and listed by cause in the manifest.
 ///
 /// # Errors
-/// Exit 65 for a folder in no such layout, a line that cannot be read, nothing left, a class with one image, or a given
+/// Exit 65 for a folder in no such layout or with classes beside splits, a line that cannot be read, nothing left, a class with one image, or a given
 /// split that has a family in two parts; 74 when the disk refuses.
 pub fn import(dir: &Path, out: &Path, options: &Options<'_>) -> Result<Dataset> {
     let folder = folder::read(dir)?;

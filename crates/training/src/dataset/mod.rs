@@ -3,8 +3,9 @@
 //! - [`import`]: a folder of pictures, with `metadata.jsonl` or one sub-folder a class.
 //! - [`build`]: the items of a crawl and their pictures.
 //! - [`folder`]: reads the two layouts that `import` takes.
-//! - [`gather`]: reads every picture, leaves out what cannot be used by cause, keeps the same bytes once, writes the data set.
-//! - [`split`]: which family goes where.
+//! - [`gather`]: reads every picture, leaves out what cannot be used by cause, keeps the same bytes once (of a crawl,
+//!   once an offer), writes the data set.
+//! - [`split`]: which family goes where, and which families must go together.
 //! - [`error`]: why there is no data set.
 //!
 //! Reading one back is [`goodtwin_core::DatasetReader`]'s job. Classes are whatever the data names; nothing here knows a bag.
@@ -19,21 +20,18 @@ pub mod split;
 pub use build::build;
 pub use error::{Error, Result};
 pub use import::import;
-pub use split::Fractions;
 
 /// How a data set is made.
 pub struct Options<'a> {
     /// Another seed makes another split; the same seed and pictures make the same data set.
     pub seed: u64,
-    /// How much goes into each split.
-    pub fractions: Fractions,
     /// Is told, from several threads, how many pictures were read, and of how many.
     pub progress: &'a (dyn Fn(usize, usize) + Sync),
 }
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Options { seed: 0, fractions: Fractions::default(), progress: &|_, _| {} }
+        Options { seed: 0, progress: &|_, _| {} }
     }
 }
 

@@ -6,31 +6,22 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use goodtwin_core::{BagType, ContentId, Split};
 
 /// How much of the pictures each split gets, as near as whole families allow.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Fractions {
-    /// To train on.
-    pub train: f64,
-    /// To choose the epoch by.
-    pub validation: f64,
-    /// To measure once, at the end.
-    pub test: f64,
-}
-
-impl Default for Fractions {
-    fn default() -> Self {
-        Fractions { train: 0.7, validation: 0.1, test: 0.2 }
+fn share(split: Split) -> f64 {
+    match split {
+        Split::Train => 0.7,
+        Split::Validation => 0.1,
+        Split::Test => 0.2,
     }
 }
 
-impl fmt::Display for Fractions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "train {}, validation {}, test {}", self.train, self.validation, self.test)
-    }
+/// How [`by_family`] splits, for a person.
+pub fn describe(seed: u64) -> String {
+    let shares = [Split::Train, Split::Validation, Split::Test].map(|split| format!("{split} {}", share(split)));
+    format!("by family, seed {seed}: {}", shares.join(", "))
 }
 
 /// One picture, as far as the split asks.
@@ -46,11 +37,11 @@ pub struct Member<'a> {
 ///
 /// No family is in two splits. Every class has a family in train, and one in test where it has two or more; where families
 /// that hold several classes make that impossible, train comes first.
-pub fn by_family(members: &[Member<'_>], fractions: Fractions, seed: u64) -> Vec<Split> {
+pub fn by_family(members: &[Member<'_>], seed: u64) -> Vec<Split> {
     let mut families = Families::new(members, seed);
     let classes: BTreeSet<&BagType> = members.iter().map(|m| m.class).collect();
     for class in &classes {
-        families.share_out(class, fractions);
+        families.share_out(class);
     }
     for class in &classes {
         families.put_one_in_train(class);
@@ -58,11 +49,28 @@ pub fn by_family(members: &[Member<'_>], fractions: Fractions, seed: u64) -> Vec
     for class in &classes {
         families.put_one_in_test(class);
     }
-    if fractions.validation > 0.0 {
-        families.put_one_in_validation();
-    }
+    families.put_one_in_validation();
     let split: BTreeMap<&str, Split> = families.0.iter().map(|f| (f.name, f.split)).collect();
     members.iter().map(|m| split[m.family]).collect()
+}
+
+/// Families that share a picture are one: each family, by the name that comes first of all that hang together with it.
+pub fn merge<'a>(pictures: impl Iterator<Item = (&'a str, &'a str)>) -> BTreeMap<&'a str, &'a str> {
+    let mut first: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut shown_by: BTreeMap<&str, &str> = BTreeMap::new();
+    let root = |first: &BTreeMap<&'a str, &'a str>, mut family: &'a str| {
+        while first[family] != family {
+            family = first[family];
+        }
+        family
+    };
+    for (family, picture) in pictures {
+        first.entry(family).or_insert(family);
+        let other = *shown_by.entry(picture).or_insert(family);
+        let (a, b) = (root(&first, family), root(&first, other));
+        first.insert(a.max(b), a.min(b));
+    }
+    first.keys().map(|family| (*family, root(&first, family))).collect()
 }
 
 struct Family<'a> {
@@ -98,22 +106,17 @@ impl<'a> Families<'a> {
 
     /// Each family goes where most images are missing. Families of several images come first, so that each split gets its
     /// share of them: only they can be asked for a twin.
-    fn share_out(&mut self, class: &BagType, fractions: Fractions) {
+    fn share_out(&mut self, class: &BagType) {
         let mut missing = [(Split::Validation, 0.0), (Split::Test, 0.0), (Split::Train, 0.0)];
         for several in [true, false] {
             let mut part: Vec<_> =
                 self.0.iter_mut().filter(|f| f.main_class() == Some(class) && (f.size() > 1) == several).collect();
             let images: usize = part.iter().map(|f| f.size()).sum();
             // Those too big to be held out come first, the biggest first: met late, they would overfill any split.
-            let room = fractions.test * images as f64;
+            let room = share(Split::Test) * images as f64;
             part.sort_by_key(|f| Reverse(if f.size() as f64 > room { f.size() } else { 0 }));
             for (split, missing) in &mut missing {
-                let fraction = match split {
-                    Split::Train => fractions.train,
-                    Split::Validation => fractions.validation,
-                    Split::Test => fractions.test,
-                };
-                *missing += fraction * images as f64;
+                *missing += share(*split) * images as f64;
             }
             for family in &mut part {
                 let most = missing.iter_mut().max_by(|a, b| a.1.total_cmp(&b.1)).expect("there are three splits");
@@ -172,7 +175,7 @@ mod tests {
 
     fn split(pictures: &[(String, BagType)], seed: u64) -> Vec<Split> {
         let members: Vec<_> = pictures.iter().map(|(family, class)| Member { family, class }).collect();
-        by_family(&members, Fractions::default(), seed)
+        by_family(&members, seed)
     }
 
     fn families(sizes: &[usize]) -> Vec<(String, BagType)> {
@@ -180,7 +183,7 @@ mod tests {
         sizes.iter().enumerate().flat_map(|(i, n)| vec![(format!("family {i}"), tote.clone()); *n]).collect()
     }
 
-    fn share(splits: &[Split], of: Split) -> f64 {
+    fn received(splits: &[Split], of: Split) -> f64 {
         splits.iter().filter(|s| **s == of).count() as f64 / splits.len() as f64
     }
 
@@ -190,8 +193,8 @@ mod tests {
             [(vec![1; 100], 0.001), (vec![3; 40], 0.03), ([vec![1; 60], vec![4; 20]].concat(), 0.03)]
         {
             let splits = split(&families(&sizes), 7);
-            for (of, wanted) in [(Split::Train, 0.7), (Split::Validation, 0.1), (Split::Test, 0.2)] {
-                assert!((share(&splits, of) - wanted).abs() <= tolerance, "{of}: {}", share(&splits, of));
+            for of in [Split::Train, Split::Validation, Split::Test] {
+                assert!((received(&splits, of) - share(of)).abs() <= tolerance, "{of}: {}", received(&splits, of));
             }
         }
     }
@@ -215,6 +218,14 @@ mod tests {
         let once = split(&pictures, 1);
         assert!(once.iter().eq(split(&reversed, 1).iter().rev()));
         assert_ne!(once, split(&pictures, 2));
+    }
+
+    #[test]
+    fn families_that_share_a_picture_hang_together() {
+        let shown = [("c", "1"), ("a", "2"), ("b", "1"), ("b", "3"), ("a", "3"), ("d", "4"), ("d", "5")];
+        let expected = BTreeMap::from([("a", "a"), ("b", "a"), ("c", "a"), ("d", "d")]);
+        assert_eq!(merge(shown.into_iter()), expected);
+        assert_eq!(merge(shown.into_iter().rev()), expected);
     }
 
     proptest! {

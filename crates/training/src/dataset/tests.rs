@@ -50,12 +50,13 @@ fn causes(dataset: &Dataset) -> BTreeMap<&str, Vec<&str>> {
 
 fn no_family_and_no_picture_is_in_two_splits(dataset: &Dataset) {
     let mut families: BTreeMap<&str, Split> = BTreeMap::new();
-    let mut pictures = BTreeSet::new();
+    let (mut pictures, mut shown) = (BTreeMap::new(), BTreeSet::new());
     for row in &dataset.rows {
         if let Some(family) = &row.family {
             assert_eq!(*families.entry(family).or_insert(row.split), row.split, "{family}");
         }
-        assert!(pictures.insert(&row.sha256), "{} twice", row.file_name);
+        assert_eq!(*pictures.entry(&row.sha256).or_insert(row.split), row.split, "{}", row.file_name);
+        assert!(shown.insert((&row.sha256, row.item.as_ref().map(|i| &i.id))), "{} twice", row.file_name);
     }
 }
 
@@ -189,6 +190,26 @@ fn a_train_folder_alone_holds_nothing_out_and_is_split() {
 }
 
 #[test]
+fn what_lies_beside_the_splits_is_no_class() {
+    let dir = tempfile::tempdir().unwrap();
+    for (n, name) in ["train/tote/a", "train/tote/b", "test/tote/c", "__MACOSX/test/._c", ".cache/d"].iter().enumerate()
+    {
+        put(dir.path(), &format!("{name}.png"), &png(n));
+    }
+    put(dir.path(), "extra/docs/readme.txt", b"How these were collected");
+    let (_out, dataset) = run(dir.path(), 1);
+    let dataset = dataset.unwrap();
+    assert_eq!(dataset.classes(), [BagType::new("tote")]);
+    assert_eq!((dataset.rows.len(), dataset.manifest.left_out.len()), (3, 0));
+    put(dir.path(), "extra/docs/tote.jpg", &png(9));
+    put(dir.path(), "clutch/1.png", &png(10));
+    let (_out, dataset) = run(dir.path(), 1);
+    let error = dataset.unwrap_err();
+    assert_eq!(error.exit_code(), 65);
+    assert!(error.to_string().contains("pictures in `clutch`, `extra` beside folders of splits: expected"), "{error}");
+}
+
+#[test]
 fn a_given_split_with_a_family_in_two_parts_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     put(dir.path(), "a.png", &png(1));
@@ -250,11 +271,11 @@ fn a_crawl_becomes_a_data_set() {
     items.push(item(&images, "unseen", Some("tote"), None, &[]));
     items.push(item(&images, "changed", Some("tote"), None, &[70]));
     put(&images, &items[13].images[0].file_name(), &png(71));
-    items.push(item(&images, "copy", Some("tote"), None, &[0]));
+    items.push(item(&images, "twice", Some("tote"), None, &[80, 80]));
     let crawl = ContentId::of("crawl");
     let out = dir.path().join("d");
     let dataset = build(&items, &images, &crawl, &out, &Options::default()).unwrap();
-    assert_eq!(dataset.rows.len(), 23);
+    assert_eq!(dataset.rows.len(), 24);
     assert_eq!(dataset.manifest.parents["crawl"], crawl);
     no_family_and_no_picture_is_in_two_splits(&dataset);
     let loner: Vec<_> = dataset.rows.iter().filter(|r| r.family.as_deref() == Some("shop/loner")).collect();
@@ -268,6 +289,41 @@ fn a_crawl_becomes_a_data_set() {
     assert_eq!(causes["hash-mismatch"].len(), 1);
     assert_eq!(causes["duplicate"].len(), 1);
     assert_eq!(causes.len(), 4);
+}
+
+#[test]
+fn offers_that_show_the_same_picture_are_all_there_and_in_one_split() {
+    let dir = tempfile::tempdir().unwrap();
+    let images = dir.path().join("images");
+    let mut items: Vec<Item> = (0..20)
+        .map(|i| item(&images, &format!("new-{i}"), Some("tote"), Some(&format!("family {i}")), &[2 * i, 2 * i + 1]))
+        .collect();
+    // Second-hand, with the maker's photograph: of one family's, and of two families' at once.
+    items.extend((0..8).map(|i| item(&images, &format!("worn-{i}"), Some("tote"), None, &[2 * i])));
+    items.push(item(&images, "lot", Some("tote"), None, &[30, 34]));
+    for seed in 0..8 {
+        let out = dir.path().join(format!("d{seed}"));
+        let options = Options { seed, ..Options::default() };
+        let dataset = build(&items, &images, &ContentId::of("crawl"), &out, &options).unwrap();
+        assert_eq!(dataset.manifest.left_out, []);
+        assert_eq!(dataset.rows.len(), 50);
+        no_family_and_no_picture_is_in_two_splits(&dataset);
+        let of = |key: &str| {
+            let id = ItemId::new("shop", key);
+            dataset.rows.iter().find(|r| r.item.as_ref().unwrap().id == id).unwrap()
+        };
+        let shown_by = dataset.rows.iter().filter(|r| r.file_name == of("worn-3").file_name);
+        let shown_by: Vec<_> = shown_by.map(|r| r.item.as_ref().unwrap().id.as_str()).collect();
+        assert_eq!(shown_by, ["shop/new-3", "shop/worn-3"]);
+        assert_eq!(of("worn-3").family, None, "families are merged for the split alone");
+        assert_eq!(of("new-15").split, of("new-17").split, "the lot shows both");
+        assert_eq!(DatasetReader::open(&out).unwrap().rows, dataset.rows);
+    }
+    items.push(item(&images, "clutch", Some("clutch"), None, &[90]));
+    items.push(item(&images, "clutch-worn", Some("clutch"), None, &[90]));
+    let error =
+        build(&items, &images, &ContentId::of("crawl"), &dir.path().join("e"), &Options::default()).unwrap_err();
+    assert!(error.to_string().contains("the class `clutch` has 1 image"), "{error}");
 }
 
 proptest! {
