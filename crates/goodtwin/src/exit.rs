@@ -1,6 +1,7 @@
 //! How a command ends: the one table from errors to exit codes (those of `sysexits.h`, and 3 for a gate that closed).
 
-use std::io::IsTerminal;
+use std::fmt::Display;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 /// What every command returns.
@@ -79,6 +80,21 @@ impl From<goodtwin_scraper::Error> for Failure {
     }
 }
 
+/// Write a line, or several, to stdout. A reader that has gone away, as `head` does, ends no command.
+///
+/// # Errors
+/// Exit 74 when stdout cannot be written, such as a file on a full disk.
+pub fn say(text: impl Display) -> Outcome {
+    write_line(&mut std::io::stdout().lock(), text)
+}
+
+fn write_line(out: &mut impl Write, text: impl Display) -> Outcome {
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(Failure::new(74, format!("cannot write to stdout: {e}"))),
+        _ => Ok(()),
+    }
+}
+
 /// Say what went wrong, if anything did, and turn it into the process's exit code.
 pub fn report(outcome: Outcome) -> ExitCode {
     match outcome {
@@ -97,4 +113,33 @@ pub fn init_logging() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("GOODTWIN_LOG").unwrap_or_else(|_| "warn".into());
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() { builder.init() } else { builder.json().init() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    /// Fails as a pipe or a disk does.
+    struct Fails(ErrorKind);
+
+    impl Write for Fails {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_away_ends_no_command_and_a_full_disk_does() {
+        let mut out = Vec::new();
+        write_line(&mut out, "twins").unwrap();
+        assert_eq!(out, b"twins\n");
+        write_line(&mut Fails(ErrorKind::BrokenPipe), "twins").unwrap();
+        assert_eq!(write_line(&mut Fails(ErrorKind::StorageFull), "twins").unwrap_err().code, 74);
+    }
 }

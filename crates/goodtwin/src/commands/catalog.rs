@@ -11,7 +11,7 @@ use goodtwin_inference::{CatalogReader, Encoder, Progress, build};
 use goodtwin_vision::{Compute, DeviceChoice};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::exit::Outcome;
+use crate::exit::{Outcome, say};
 
 /// Options.
 #[derive(clap::Args)]
@@ -57,7 +57,7 @@ pub fn run(args: Args) -> Outcome {
             let mut meter = Meter::new();
             let built = build(&encoder, &model, &dataset, &out, &mut |at| meter.show(at))?;
             meter.finish();
-            println!(
+            say(format_args!(
                 "catalogue {} at {}: {} items, {} pictures, {} embedded, {} reused, {:.1} s",
                 built.manifest.id.short(),
                 built.path.display(),
@@ -66,7 +66,7 @@ pub fn run(args: Args) -> Outcome {
                 built.embedded,
                 built.reused,
                 started.elapsed().as_secs_f64()
-            );
+            ))?;
             Ok(())
         }
         Command::Show { catalog } => show(&catalog),
@@ -140,7 +140,7 @@ fn show(dir: &std::path::Path) -> Outcome {
     let rows: Vec<(&str, String)> = rows.iter().map(|(name, n)| (name.as_str(), n.to_string())).collect();
     lines.extend(rows);
     for (name, value) in lines {
-        println!("{name:<18} {value}");
+        say(format_args!("{name:<18} {value}"))?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use goodtwin_scraper::Manifest;
 use goodtwin_training::Ui;
 use goodtwin_training::dataset::{self, Options};
 
-use crate::exit::Outcome;
+use crate::exit::{Outcome, say};
 
 /// Without a terminal, a line is printed each time as many pictures were read.
 const LINE_EVERY: usize = 1000;
@@ -63,8 +63,7 @@ pub fn run(args: Args) -> Outcome {
             with_progress(&target, |options| dataset::import(&dir, &target.out, options))?
         }
     };
-    print!("{}", summary(&made));
-    Ok(())
+    say(summary(&made).trim_end())
 }
 
 fn with_progress<T>(target: &Target, make: impl FnOnce(&Options<'_>) -> T) -> T {

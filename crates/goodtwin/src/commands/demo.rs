@@ -1,6 +1,5 @@
 //! `goodtwin demo`: the four shops on loopback, and photos to search them with.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
@@ -8,7 +7,7 @@ use goodtwin_core::atomic;
 use goodtwin_demo::{Demo, SHOPS};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::exit::{Failure, Outcome};
+use crate::exit::{Failure, Outcome, say};
 
 /// Options.
 #[derive(clap::Args)]
@@ -58,9 +57,8 @@ fn serve(first_port: u16, seed: u64) -> Outcome {
         let mut interrupt = signal(SignalKind::interrupt()).map_err(internal)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(internal)?;
         let open = Demo::new(seed).serve(first_port).await?;
-        let lines: String = (0..SHOPS.len()).map(|shop| open.origin(shop) + "\n").collect();
-        // A reader that has gone away does not end the shops.
-        let _ = std::io::stdout().write_all(lines.as_bytes()).and_then(|()| std::io::stdout().flush());
+        let origins: Vec<String> = (0..SHOPS.len()).map(|shop| open.origin(shop)).collect();
+        say(origins.join("\n"))?;
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
@@ -74,6 +72,5 @@ fn photo(out: &Path, seed: u64, number: u64) -> Outcome {
     let photo = Demo::new(seed).query_photo(number);
     atomic::write(out, &photo.jpeg)?;
     let what = format!("{} {} ({}), {}", photo.brand, photo.model, photo.kind.key(), photo.colour);
-    let _ = writeln!(std::io::stdout(), "{}: {what}", out.display());
-    Ok(())
+    say(format_args!("{}: {what}", out.display()))
 }

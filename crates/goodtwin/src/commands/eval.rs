@@ -7,7 +7,7 @@ use goodtwin_training::Ui;
 use goodtwin_training::evaluate::{self, Queries, Rung};
 use goodtwin_vision::{Compute, DeviceChoice, Embedder};
 
-use crate::exit::{Failure, Outcome};
+use crate::exit::{Failure, Outcome, say};
 
 /// Measure a run on held-out families, beside the same trunk untouched.
 #[derive(clap::Args)]
@@ -63,39 +63,44 @@ pub fn run(args: Args) -> Outcome {
         rungs.push(evaluate::run(&dataset, embedder, args.queries, &ui)?);
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&rungs).expect("figures serialise"));
+        say(serde_json::to_string_pretty(&rungs).expect("figures serialise"))
     } else {
-        print_table(&rungs, size);
+        print_table(&rungs, size)
     }
-    Ok(())
 }
 
-fn print_table(rungs: &[Rung], size: u32) {
+fn print_table(rungs: &[Rung], size: u32) -> Outcome {
     let Some(queries) = rungs[0].retrieval.map(|r| r.queries) else {
         for accuracy in rungs.iter().filter_map(|r| r.accuracy) {
-            println!("accuracy: {accuracy:.3}");
+            say(format_args!("accuracy: {accuracy:.3}"))?;
         }
-        println!("retrieval: no picture that may ask has another of its family in the set");
-        return;
+        say("retrieval: no picture that may ask has another of its family in the set")?;
+        return Ok(());
     };
-    println!("{queries} queries; untouched VGG16 at {size} px\n");
-    println!("{:<22} {:>8} {:>8} {:>12} {:>9}", "features", "family@1", "family@5", "type nearest", "accuracy");
+    say(format_args!("{queries} queries; untouched VGG16 at {size} px\n"))?;
+    say(format_args!(
+        "{:<22} {:>8} {:>8} {:>12} {:>9}",
+        "features", "family@1", "family@5", "type nearest", "accuracy"
+    ))?;
     for rung in rungs {
         let Some(r) = &rung.retrieval else { continue };
         let accuracy = rung.accuracy.map_or("-".into(), |a| format!("{a:.3}"));
-        println!("{:<22} {:>8.3} {:>8.3} {:>12.3} {accuracy:>9}", rung.features, r.recall_1, r.recall_5, r.type_1);
+        say(format_args!(
+            "{:<22} {:>8.3} {:>8.3} {:>12.3} {accuracy:>9}",
+            rung.features, r.recall_1, r.recall_5, r.type_1
+        ))?;
     }
     let Some((run, untouched)) = rungs.split_last().filter(|(last, _)| last.features == evaluate::THIS_RUN) else {
-        return;
+        return Ok(());
     };
     let recall = |rung: &Rung| rung.retrieval.map_or(0.0, |r| r.recall_1);
     let best =
         untouched.iter().max_by(|a, b| recall(a).total_cmp(&recall(b))).expect("the untouched trunk was measured");
     let verdict = if recall(run) > recall(best) { "beats" } else { "does not beat" };
-    println!(
+    say(format_args!(
         "\nThis run {verdict} the best untouched feature, {} ({:.3} against {:.3}).",
         best.features,
         recall(run),
         recall(best)
-    );
+    ))
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use goodtwin_scraper::{Config, Progress, Stop};
 
-use crate::exit::{Failure, Outcome};
+use crate::exit::{Failure, Outcome, say};
 
 /// Options.
 #[derive(clap::Args)]
@@ -37,7 +37,7 @@ pub fn run(args: Args) -> Outcome {
     // What is still at work on a blocking thread had its time.
     runtime.shutdown_background();
     let summary = done?;
-    print!("{summary}");
+    say(summary.to_string().trim_end())?;
     match summary.exit_code() {
         0 => Ok(()),
         130 => Err(Failure::new(130, "stopped; the next run goes on from here")),

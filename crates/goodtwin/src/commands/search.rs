@@ -9,7 +9,7 @@ use goodtwin_vision::{Compute, DeviceChoice};
 use goodtwin_web::{ServeConfig, filters};
 use rust_decimal::Decimal;
 
-use crate::exit::{Failure, Outcome};
+use crate::exit::{Failure, Outcome, say};
 
 /// Options.
 #[derive(clap::Args)]
@@ -57,6 +57,7 @@ pub struct Args {
 /// Run the command.
 pub fn run(args: Args) -> Outcome {
     let exchange = ServeConfig::find(args.config.as_deref())?.exchange;
+    filters::with_rate(args.currency, &exchange).map_err(|what| Failure::usage(format!("--currency: {what}")))?;
     let (sha256, picture) = photo::read(&args.photo)?;
     let catalog = CatalogReader::open(&args.catalog)?;
     let known = |name: &String| catalog.known_type(name).map_err(|what| Failure::usage(format!("--type: {what}")));
@@ -75,19 +76,18 @@ pub fn run(args: Args) -> Outcome {
     let answer = Answer::new(&catalog, sha256, guesses, &wanted, args.currency, &exchange, &twins);
     if args.json {
         let json = serde_json::to_string_pretty(&answer);
-        println!("{}", json.map_err(|e| Failure::new(70, format!("cannot write the answer: {e}")))?);
+        say(json.map_err(|e| Failure::new(70, format!("cannot write the answer: {e}")))?)
     } else if answer.twins.is_empty() {
         let any_price = Filters { max_price: None, ..wanted.clone() };
         match (wanted.max_price, catalog.matching(&any_price, &exchange)) {
             (Some(most), others) if others > 0 => {
-                println!("No twins under {most}; {others} items without the price filter.");
+                say(format_args!("No twins under {most}; {others} items without the price filter."))
             }
-            _ => println!("No twins with these filters; {} items without them.", catalog.manifest.items),
+            _ => say(format_args!("No twins with these filters; {} items without them.", catalog.manifest.items)),
         }
     } else {
-        print!("{}", table(&answer, args.currency));
+        say(table(&answer, args.currency).trim_end())
     }
-    Ok(())
 }
 
 /// Aligned columns; one that says nothing of any twin is left out.
@@ -135,4 +135,26 @@ fn plain(text: &str, width: usize) -> String {
         return text;
     }
     text.chars().take(width - 1).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Search {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn a_currency_without_a_rate_is_refused_with_those_that_have_one() {
+        let asked = ["search", "nowhere.jpg", "--max-price", "1,000", "--currency", "brl"];
+        let failure = run(Search::parse_from(asked).args).unwrap_err();
+        assert_eq!(failure.code, 2);
+        assert!(failure.message.starts_with("--currency: there is no exchange rate for BRL"), "{}", failure.message);
+        assert!(failure.message.contains("EUR, GBP"), "{}", failure.message);
+    }
 }

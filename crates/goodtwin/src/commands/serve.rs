@@ -1,6 +1,5 @@
 //! `goodtwin serve`: the web page.
 
-use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use goodtwin_vision::{Compute, DeviceChoice};
 use goodtwin_web::server::Limits;
 use goodtwin_web::{App, ServeConfig, Server, Shutdown, Surroundings};
 
-use crate::exit::{Failure, Outcome};
+use crate::exit::{Failure, Outcome, say};
 
 /// Options.
 #[derive(clap::Args)]
@@ -50,9 +49,7 @@ pub fn run(args: Args) -> Outcome {
         let (items, id) = (catalog.manifest.items, catalog.id().clone());
         let router = App::new(catalog, encoder, config, Surroundings::system())?.router();
         eprintln!("serving {items} items of catalogue {}, looking at photos with {}", id.short(), compute.describe());
-        println!("http://{}/", server.address());
-        // Whoever reads the address through a pipe waits for it.
-        let _ = std::io::stdout().flush();
+        say(format_args!("http://{}/", server.address()))?;
         server.run(router, shutdown).await;
         Ok(())
     });

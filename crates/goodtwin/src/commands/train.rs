@@ -7,7 +7,7 @@ use goodtwin_training::train::{Places, train};
 use goodtwin_training::{Recipe, Ui};
 use goodtwin_vision::{Compute, DeviceChoice};
 
-use crate::exit::Outcome;
+use crate::exit::{Outcome, say};
 
 /// Fine-tune the top four layers of VGG16, a dense and a softmax layer.
 #[derive(clap::Args)]
@@ -44,19 +44,23 @@ pub fn run(args: Args) -> Outcome {
     eprintln!("data set: {} pictures, id {}", dataset.rows.len(), dataset.id().short());
     let places = Places { imagenet: &args.weights, out: &out, cache: &args.cache };
     let summary = train(&recipe, &dataset, &places, &compute, &Ui::detect())?;
-    println!("run:                {}", summary.run.display());
-    println!("model:              {}", summary.card.id.short());
-    println!("epoch kept:         {} of {}", summary.best_epoch, recipe.epochs);
-    println!("held-out accuracy:  {:.3} ({} pictures)", summary.confusion.accuracy(), summary.confusion.total());
+    say(format_args!("run:                {}", summary.run.display()))?;
+    say(format_args!("model:              {}", summary.card.id.short()))?;
+    say(format_args!("epoch kept:         {} of {}", summary.best_epoch, recipe.epochs))?;
+    say(format_args!(
+        "held-out accuracy:  {:.3} ({} pictures)",
+        summary.confusion.accuracy(),
+        summary.confusion.total()
+    ))?;
     if let (Some(before), Some(after)) = (summary.at_start, summary.retrieval) {
-        println!(
+        say(format_args!(
             "family Recall@1:    {:.3} ({} queries; {:.3} before the first step)",
             after.recall_1, after.queries, before.recall_1
-        );
-        println!("family Recall@5:    {:.3} ({:.3} before the first step)", after.recall_5, before.recall_5);
+        ))?;
+        say(format_args!("family Recall@5:    {:.3} ({:.3} before the first step)", after.recall_5, before.recall_5))?;
     } else {
-        println!("family Recall:      no picture of the test split has a relative to ask for");
+        say("family Recall:      no picture of the test split has a relative to ask for")?;
     }
-    println!("report:             {}", summary.run.join("report.html").display());
+    say(format_args!("report:             {}", summary.run.join("report.html").display()))?;
     Ok(())
 }
