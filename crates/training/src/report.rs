@@ -34,7 +34,7 @@ pub fn render(
     let count = |split| dataset.rows.iter().filter(|r| r.split == split).count();
     let asked = retrieval.map_or("No test picture has a relative to ask for.".into(), |r| {
         format!(
-            "Retrieval asks with each of {} test pictures that has a relative; the gallery is every other picture of the set.",
+            "Retrieval asks with each of the {} test pictures that have a relative; the gallery is every other picture of the set.",
             r.queries
         )
     });
@@ -69,8 +69,8 @@ pub fn render(
         history.len(),
     );
     page += "<h2>Curves</h2><div class=curves>";
-    page += &curves("Loss", history, |e| Some(e.train_loss), |e| e.validation_loss);
-    page += &curves("Accuracy", history, |e| Some(e.train_accuracy), |e| e.validation_accuracy);
+    page += &curves(("Loss", f64::MIN_POSITIVE), history, |e| Some(e.train_loss), |e| e.validation_loss);
+    page += &curves(("Accuracy", 1.0), history, |e| Some(e.train_accuracy), |e| e.validation_accuracy);
     page += "</div><p>Training is measured on the augmented pictures with dropout, validation on the pictures as they are, without label smoothing.</p>";
     page += "<h2>Confusion matrix, test split</h2>";
     page += &matrix(confusion);
@@ -97,7 +97,7 @@ pub fn render(
         let _ = write!(page, "<tr><td>{what}<td style='text-align:left'><code>{}</code></tr>", escape(&value));
     }
     let recipe = serde_json::to_string_pretty(&card.recipe).expect("a recipe serialises");
-    let _ = write!(page, "</table><h2>Recipe</h2><pre>{}</pre></html>\n", escape(&recipe));
+    let _ = writeln!(page, "</table><h2>Recipe</h2><pre>{}</pre></html>", escape(&recipe));
     page
 }
 
@@ -105,15 +105,15 @@ const WIDTH: f64 = 420.0;
 const HEIGHT: f64 = 240.0;
 const MARGIN: f64 = 40.0;
 
-/// Two lines over the epochs, as a picture.
+/// Two lines over the epochs, as a picture; the axis goes from 0 to the largest value, `least_top` at least.
 fn curves(
-    title: &str,
+    (title, least_top): (&str, f64),
     history: &[Epoch],
     train: impl Fn(&Epoch) -> Option<f64>,
     validation: impl Fn(&Epoch) -> Option<f64>,
 ) -> String {
     let values: Vec<f64> = history.iter().flat_map(|e| [train(e), validation(e)]).flatten().collect();
-    let top = values.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+    let top = values.iter().copied().fold(least_top, f64::max);
     let last = history.last().map_or(1, |e| e.epoch);
     let x = |epoch: f64| MARGIN + (epoch - 1.0) / (last.max(2) - 1) as f64 * (WIDTH - 2.0 * MARGIN);
     let y = |value: f64| HEIGHT - MARGIN - value / top * (HEIGHT - 2.0 * MARGIN);
@@ -158,7 +158,8 @@ fn curves(
 fn matrix(confusion: &Confusion) -> String {
     let (cell, left, head) = (46.0, 130.0, 110.0);
     let n = confusion.classes.len() as f64;
-    let (width, height) = (left + cell * n + 10.0, head + cell * n + 10.0);
+    // The last column's name leans out to the right.
+    let (width, height) = (left + cell * n + 70.0, head + cell * n + 10.0);
     let mut svg = format!(
         "<figure><svg width={width} viewBox='0 0 {width} {height}' role=img aria-label='Confusion matrix: rows are what \
          pictures are, columns what they were taken for'>"
@@ -214,7 +215,7 @@ mod tests {
             validation_accuracy: None,
             seconds: 1.0,
         };
-        let svg = curves("Loss", &[epoch], |e| Some(e.train_loss), |e| e.validation_loss);
+        let svg = curves(("Loss", 1.0), &[epoch], |e| Some(e.train_loss), |e| e.validation_loss);
         assert!(svg.contains("training") && !svg.contains("validation") && !svg.contains("NaN"), "{svg}");
     }
 }

@@ -53,7 +53,7 @@ impl Preprocess {
     /// # Errors
     /// [`Error::Usage`] for a size that is no multiple of 16 (block 4's map would lose a row) or out of 32..=512.
     pub fn check(&self) -> Result<()> {
-        if self.size % 16 != 0 || !(32..=512).contains(&self.size) {
+        if !self.size.is_multiple_of(16) || !(32..=512).contains(&self.size) {
             return Err(Error::Usage(format!(
                 "`size` is {}: expected a multiple of 16 from 32 to 512, since the trunk halves the picture four times",
                 self.size
