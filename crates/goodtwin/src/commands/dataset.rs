@@ -10,7 +10,7 @@ use goodtwin_scraper::Manifest;
 use goodtwin_training::Ui;
 use goodtwin_training::dataset::{self, Options};
 
-use crate::exit::{Outcome, say};
+use crate::exit::{Outcome, printable, say};
 
 /// Without a terminal, a line is printed each time as many pictures were read.
 const LINE_EVERY: usize = 1000;
@@ -76,7 +76,7 @@ fn with_progress<T>(target: &Target, make: impl FnOnce(&Options<'_>) -> T) -> T 
             eprintln!("{done} of {total} pictures read");
         }
     };
-    let made = make(&Options { seed: target.seed, progress: &progress, ..Options::default() });
+    let made = make(&Options { seed: target.seed, progress: &progress });
     bar.finish_and_clear();
     made
 }
@@ -104,7 +104,7 @@ fn summary(made: &Dataset) -> String {
     let _ = writeln!(text, "split: {}", made.manifest.split);
     let _ = writeln!(text, "data set: {}", made.root.display());
     let _ = writeln!(text, "id: {}", made.id());
-    text
+    printable(&text)
 }
 
 fn table_row(class: &str, counts: [usize; 4]) -> [String; 5] {
@@ -126,4 +126,31 @@ fn left_out(made: &Dataset) -> String {
         let _ = writeln!(text, "  each with its reason: {}", made.root.join("dataset.json").display());
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use goodtwin_core::dataset::{DatasetManifest, LeftOut};
+    use goodtwin_core::{BagType, ContentId};
+
+    use super::*;
+
+    #[test]
+    fn names_of_strangers_are_shown_and_not_obeyed() {
+        let manifest = DatasetManifest {
+            format: 1,
+            id: ContentId::of("rows"),
+            parents: BTreeMap::new(),
+            split: "by family".into(),
+            counts: BTreeMap::from([(BagType::new("to\u{1b}te"), BTreeMap::from([(Split::Train, 2)]))]),
+            left_out: vec![LeftOut {
+                file_name: "a\u{1b}[2J\nid: forged".into(),
+                cause: "empty".into(),
+                detail: "empty".into(),
+            }],
+        };
+        let text = summary(&Dataset { root: "d\u{1b}[31m".into(), manifest, rows: vec![] });
+        assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
+        assert!(text.contains("a\\u{1b}[2J\\nid: forged") && text.contains("data set: d\\u{1b}[31m"), "{text}");
+    }
 }
