@@ -13,9 +13,6 @@ pub const MAX_BYTES: usize = 500 * 1024;
 /// Lines are cut at this many bytes.
 const MAX_LINE: usize = 2083 * 8;
 
-/// A longer `Crawl-delay` is taken as this one: no shop means that an item a day is enough.
-const MAX_CRAWL_DELAY: Duration = Duration::from_secs(60);
-
 /// The rules of one robots.txt for one crawler.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rules {
@@ -26,7 +23,10 @@ pub struct Rules {
 #[derive(Clone, Debug, PartialEq)]
 struct Rule {
     allow: bool,
+    /// As it is written, but for its bytes beyond ASCII.
     pattern: Vec<u8>,
+    /// In the form in which addresses are compared.
+    normal: Vec<u8>,
     line: usize,
 }
 
@@ -56,14 +56,24 @@ impl Rules {
         Rules { rules, crawl_delay }
     }
 
-    /// Whether `url` may be asked for. Its path and query are matched as they are given; the fragment is left out.
+    /// Whether `url` may be asked for: its path and query, without the fragment. Two writings of one address (`%c3` and
+    /// `%C3`, `%70` and `p`) are one, in rules and addresses alike.
     pub fn decide(&self, url: &str) -> Decision {
-        let path = path_of(url);
+        self.decide_by(|rule| &rule.normal, &normal(path_of(url).as_bytes(), false))
+    }
+
+    /// Whether `url` may be asked for, by its path and query byte for byte as they are given, which is how Google's parser
+    /// and its test suite have it: whoever asks so has encoded the address before.
+    pub fn decide_as_given(&self, url: &str) -> Decision {
+        self.decide_by(|rule| &rule.pattern, path_of(url).as_bytes())
+    }
+
+    fn decide_by(&self, form: fn(&Rule) -> &Vec<u8>, path: &[u8]) -> Decision {
         let best = self
             .rules
             .iter()
-            .filter(|r| !r.pattern.is_empty() && r.matches(path.as_bytes()))
-            .max_by_key(|r| (r.pattern.len(), r.allow, std::cmp::Reverse(r.line)));
+            .filter(|r| !form(r).is_empty() && matches(form(r), path))
+            .max_by_key(|r| (form(r).len(), r.allow, std::cmp::Reverse(r.line)));
         match best {
             None => Decision { allowed: true, rule: None },
             Some(rule) => {
@@ -74,7 +84,7 @@ impl Rules {
         }
     }
 
-    /// The longest `Crawl-delay` of the groups that count, at most a minute.
+    /// The longest `Crawl-delay` of the groups that count, however long it is.
     pub fn crawl_delay(&self) -> Option<Duration> {
         self.crawl_delay
     }
@@ -137,7 +147,8 @@ impl Reader<'_> {
         }
         self.rules_begun = true;
         let pattern = escape(value);
-        let mut rules = vec![Rule { allow, pattern: pattern.clone(), line }];
+        let rule = |pattern: Vec<u8>| Rule { allow, normal: normal(&pattern, true), pattern, line };
+        let mut rules = vec![rule(pattern.clone())];
         // A page that may be asked for as `/dir/index.html` may be asked for as `/dir/`.
         if allow
             && let Some(slash) = pattern.iter().rposition(|b| *b == b'/')
@@ -145,7 +156,7 @@ impl Reader<'_> {
         {
             let mut folder = pattern[..=slash].to_vec();
             folder.push(b'$');
-            rules.push(Rule { allow, pattern: folder, line });
+            rules.push(rule(folder));
         }
         if self.in_global {
             self.global.extend_from_slice(&rules);
@@ -158,7 +169,7 @@ impl Reader<'_> {
     fn delay(&mut self, value: &[u8]) {
         let seconds = std::str::from_utf8(value).ok().and_then(|v| v.parse::<f64>().ok());
         let Some(seconds) = seconds.filter(|s| s.is_finite() && *s > 0.0) else { return };
-        let delay = Duration::try_from_secs_f64(seconds).map_or(MAX_CRAWL_DELAY, |d| d.min(MAX_CRAWL_DELAY));
+        let delay = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
         if self.in_specific {
             self.specific_delay = self.specific_delay.max(Some(delay));
         }
@@ -168,29 +179,27 @@ impl Reader<'_> {
     }
 }
 
-impl Rule {
-    /// `*` stands for any bytes, a `$` at the end for the end of the path. All places that the pattern so far can end at are
-    /// carried along, so that no pattern takes more than its length times the path's.
-    fn matches(&self, path: &[u8]) -> bool {
-        let mut ends = vec![0];
-        for (n, &byte) in self.pattern.iter().enumerate() {
-            match byte {
-                b'$' if n + 1 == self.pattern.len() => return ends.last() == Some(&path.len()),
-                b'*' => ends = (ends[0]..=path.len()).collect(),
-                _ => {
-                    ends.retain_mut(|at| {
-                        let same = path.get(*at) == Some(&byte);
-                        *at += 1;
-                        same
-                    });
-                    if ends.is_empty() {
-                        return false;
-                    }
+/// `*` stands for any bytes, a `$` at the end for the end of the path. All places that the pattern so far can end at are
+/// carried along, so that no pattern takes more than its length times the path's.
+fn matches(pattern: &[u8], path: &[u8]) -> bool {
+    let mut ends = vec![0];
+    for (n, &byte) in pattern.iter().enumerate() {
+        match byte {
+            b'$' if n + 1 == pattern.len() => return ends.last() == Some(&path.len()),
+            b'*' => ends = (ends[0]..=path.len()).collect(),
+            _ => {
+                ends.retain_mut(|at| {
+                    let same = path.get(*at) == Some(&byte);
+                    *at += 1;
+                    same
+                });
+                if ends.is_empty() {
+                    return false;
                 }
             }
         }
-        true
     }
+    true
 }
 
 /// The numbered lines of the part that is read, without a byte order mark.
@@ -238,7 +247,36 @@ fn key_and_value(line: &[u8]) -> Option<(&[u8], &[u8])> {
     (!key.is_empty()).then(|| (key, value.trim_ascii()))
 }
 
-/// Patterns are compared in the form that addresses have: bytes beyond ASCII percent-encoded, digits of escapes in capitals.
+/// The one writing in which a pattern and a path are compared (RFC 9309, 2.2.2 and 2.2.3): escapes of unreserved characters
+/// undone, those of all others in capitals, and what no address holds plainly, escaped. A path's `*` and `$` are escaped, and
+/// so is a `$` within a pattern: they mean themselves there.
+fn normal(text: &[u8], is_pattern: bool) -> Vec<u8> {
+    let unreserved = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~');
+    let mut out = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while at < text.len() {
+        match text[at..] {
+            [b'%', a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => {
+                let digit = |hex: u8| char::from(hex).to_digit(16).expect("checked to be a hex digit") as u8;
+                let byte = digit(a) << 4 | digit(b);
+                match unreserved(byte) {
+                    true => out.push(byte),
+                    false => out.extend([b'%', a.to_ascii_uppercase(), b.to_ascii_uppercase()]),
+                }
+                at += 2;
+            }
+            [b'*', ..] if is_pattern => out.push(b'*'),
+            [b'$'] if is_pattern => out.push(b'$'),
+            [byte, ..] if unreserved(byte) || b"%:/?#[]@!&'()+,;=".contains(&byte) => out.push(byte),
+            [byte, ..] => out.extend(format!("%{byte:02X}").bytes()),
+            [] => unreachable!("the loop ends where the text does"),
+        }
+        at += 1;
+    }
+    out
+}
+
+/// Patterns are kept in the form that addresses have: bytes beyond ASCII percent-encoded, digits of escapes in capitals.
 fn escape(pattern: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(pattern.len());
     let mut at = 0;

@@ -41,14 +41,16 @@ fn a_crawl_delay_or_a_sitemap_does_not_end_a_group() {
 }
 
 #[test]
-fn crawl_delays_that_make_no_sense_are_left_out_or_capped() {
+fn crawl_delays_that_make_no_sense_are_left_out_and_long_ones_are_not_cut() {
     for (value, expected) in
-        [("0", None), ("-1", None), ("soon", None), ("NaN", None), ("1e30", Some(60)), ("7", Some(7))]
+        [("0", None), ("-1", None), ("soon", None), ("NaN", None), ("90", Some(90)), ("86400", Some(86_400))]
     {
         let body = format!("User-agent: *\nCrawl-delay: {value}\n");
         let delay = Rules::parse(body.as_bytes(), "FooBot").crawl_delay();
         assert_eq!(delay, expected.map(Duration::from_secs), "{value}");
     }
+    let endless = Rules::parse(b"User-agent: *\nCrawl-delay: 1e30\n", "FooBot").crawl_delay();
+    assert_eq!(endless, Some(Duration::MAX));
     let body = "User-agent: *\nCrawl-delay: 9\n\nUser-agent: FooBot\nDisallow:\n";
     assert_eq!(Rules::parse(body.as_bytes(), "FooBot").crawl_delay(), None, "that one is for others");
 }
@@ -79,16 +81,43 @@ fn the_longest_pattern_wins_and_allow_wins_a_tie() {
 }
 
 #[test]
-fn addresses_are_matched_as_given_and_patterns_are_escaped() {
-    let rule = |pattern: &str| format!("User-agent: FooBot\nDisallow: /\nAllow: {pattern}\n");
-    assert!(path_allowed(&rule("/foo/bar/ツ"), "/foo/bar/%E3%83%84"));
-    assert!(!path_allowed(&rule("/foo/bar/ツ"), "/foo/bar/ツ"), "the caller encodes addresses");
-    assert!(path_allowed(&rule("/foo/bar/%e3%83%84"), "/foo/bar/%E3%83%84"));
-    assert!(path_allowed(
-        &rule("/foo/bar?qux=taz&baz=http://foo.bar?tar&par"),
-        "/foo/bar?qux=taz&baz=http://foo.bar?tar&par"
-    ));
-    assert!(!path_allowed(&rule("/foo/bar/%62%61%7A"), "/foo/bar/baz"));
+fn addresses_can_be_matched_as_given_and_patterns_are_escaped() {
+    let allowed = |pattern: &str, path: &str| {
+        let body = format!("User-agent: FooBot\nDisallow: /\nAllow: {pattern}\n");
+        Rules::parse(body.as_bytes(), "FooBot").decide_as_given(&format!("{SITE}{path}")).allowed
+    };
+    assert!(allowed("/foo/bar/ツ", "/foo/bar/%E3%83%84"));
+    assert!(!allowed("/foo/bar/ツ", "/foo/bar/ツ"), "the caller encodes addresses");
+    assert!(allowed("/foo/bar/%e3%83%84", "/foo/bar/%E3%83%84"));
+    assert!(allowed("/foo/bar?qux=taz&baz=http://foo.bar?tar&par", "/foo/bar?qux=taz&baz=http://foo.bar?tar&par"));
+    assert!(!allowed("/foo/bar/%62%61%7A", "/foo/bar/baz"));
+}
+
+#[test]
+fn all_writings_of_one_address_are_one() {
+    for (pattern, path, same) in [
+        ("/priv%c3%a9/", "/priv%c3%a9/secret", true),
+        ("/priv%C3%A9/", "/priv%c3%a9/secret", true),
+        ("/privé/", "/priv%c3%A9/secret", true),
+        ("/privé/", "/privé/secret", true),
+        ("/%70rivate", "/private", true),
+        ("/private", "/%70riv%61te", true),
+        ("/a%2Fb", "/a/b", false),
+        ("/a%2fb", "/a%2Fb", true),
+        ("/a b", "/a%20b", true),
+        ("/file-%2A.html", "/file-*.html", true),
+        ("/file-%2A.html", "/file-x.html", false),
+        ("/file-*.html", "/file-%2A.html", true),
+        ("/foo-%24", "/foo-$", true),
+        ("/foo$", "/foo$", false),
+        ("/a$b", "/a%24b", true),
+        ("/100%", "/100%", true),
+        ("/%", "/%zz", true),
+        ("/%7Euser", "/~user", true),
+    ] {
+        let body = format!("User-agent: FooBot\nDisallow: {pattern}\n");
+        assert_eq!(!path_allowed(&body, path), same, "{pattern} {path}");
+    }
 }
 
 #[test]
@@ -151,8 +180,17 @@ fn matches_naively(pattern: &[u8], path: &[u8]) -> bool {
 proptest! {
     #[test]
     fn patterns_mean_what_they_say(pattern in "/[ab*$/]{0,8}", path in "/[ab$/]{0,8}") {
-        let rule = Rule { allow: true, pattern: pattern.clone().into_bytes(), line: 1 };
-        prop_assert_eq!(rule.matches(path.as_bytes()), matches_naively(pattern.as_bytes(), path.as_bytes()));
+        prop_assert_eq!(
+            matches(pattern.as_bytes(), path.as_bytes()),
+            matches_naively(pattern.as_bytes(), path.as_bytes())
+        );
+    }
+
+    #[test]
+    fn an_address_is_found_by_its_own_path(path in "/[ -~é]{0,12}") {
+        let url: url::Url = format!("{SITE}{path}").parse().unwrap();
+        let body = format!("User-agent: *\nDisallow: {}$\n", url[url::Position::BeforePath..url::Position::AfterQuery].replace('*', "%2A"));
+        prop_assert!(!allowed(&body, "FooBot", url.as_str()), "{}", url);
     }
 
     #[test]
