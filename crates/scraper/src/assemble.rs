@@ -1,10 +1,10 @@
 //! From a shop's words to ours: a [`Listing`] in, an [`Item`] or the [`State`] in which it ends out. Nothing is asked here.
 
-use goodtwin_core::{Availability, BagType, BrandName, Condition, Currency, Item, ItemId, Money};
+use goodtwin_core::{Availability, BagType, BrandName, Condition, Item, ItemId, Money};
 
+use crate::State;
 use crate::config::{Config, Store};
 use crate::extract::Listing;
-use crate::{State, price};
 
 /// An item that is fit to be kept once its pictures are, or where it ended and why.
 pub type Assembled = Result<Item, (State, String)>;
@@ -61,10 +61,8 @@ pub fn assemble(listing: &Listing, key: &str, url: &str, store: &Store, config: 
 }
 
 fn money(listing: &Listing, store: &Store) -> Option<Money> {
-    let text = listing.price.as_deref()?;
-    let read = price::parse(text, store.file.decimal_separator);
-    let beside = listing.currency.as_deref().and_then(|c| c.parse::<Currency>().ok());
-    let currency = beside.or(read.currency).or(store.file.currency)?;
+    let read = listing.read_price(store.file.decimal_separator);
+    let currency = listing.currency_beside().or(read.currency).or(store.file.currency)?;
     let amount = read.amount.filter(|a| !a.is_zero())?;
     Some(Money { amount, currency })
 }
@@ -88,8 +86,12 @@ fn family(listing: &Listing, title: &str, brand: &str, store: &Store) -> String 
     }
     let model = listing.model.clone().unwrap_or_else(|| before_colour(title, listing.colour.as_deref()));
     let (brand, model) = (BrandName::new(brand), BrandName::new(&model));
-    let model = model.as_str().strip_prefix(brand.as_str()).unwrap_or(model.as_str()).trim();
-    format!("{}: {model}", brand.as_str())
+    // "kin" is not the brand of a "kindle tote".
+    let after_brand =
+        model.as_str().strip_prefix(brand.as_str()).filter(|rest| !rest.starts_with(char::is_alphanumeric));
+    let bare =
+        after_brand.map(|rest| rest.trim_start_matches(|c: char| !c.is_alphanumeric())).filter(|m| !m.is_empty());
+    format!("{}: {}", brand.as_str(), bare.unwrap_or(model.as_str()).trim())
 }
 
 /// "Vale Tote" of "Vale Tote - Moss", "Vale Tote, moss", "Vale Tote in Moss", "Vale Tote (Moss)".
@@ -166,6 +168,30 @@ mod tests {
         assert_eq!(item.bag_type.unwrap().as_str(), "tote");
         assert_eq!(item.family.as_deref(), Some("kind: vale shopper"));
         assert_eq!(item.rating.unwrap().label, Label::Good);
+    }
+
+    #[test]
+    fn a_brand_is_taken_from_a_models_name_only_as_a_word() {
+        let family = |brand: &str, title: &str| family(&Listing::default(), title, brand, &store("new"));
+        assert_eq!(family("Kin", "Kindle Tote"), "kin: kindle tote");
+        assert_eq!(family("Kin", "Kin Tote"), family("Kin", "Tote"));
+        assert_eq!(family("Kin", "Kin: Tote"), family("Kin", "Tote"));
+    }
+
+    #[test]
+    fn a_price_for_machines_is_read_by_their_rule_whatever_the_stores_separator() {
+        let comma = "name = 's'\ntitle = 'S'\ncondition = 'second-hand'\nbase = 'https://s.example/'\nsource = 'structured'\n\
+                     currency = 'EUR'\ndecimal_separator = ','\n";
+        let store = Store::new(config::parse(comma).unwrap(), Duration::ZERO).unwrap();
+        let amount = |price: &str, price_is_seen| {
+            let listing = Listing { price: Some(price.into()), price_is_seen, ..listing() };
+            assemble(&listing, "k", "u", &store, &crawl())
+                .map(|item| item.price.unwrap().amount.normalize().to_string())
+        };
+        assert_eq!(amount("89.000", false), Ok("89".into()));
+        assert_eq!(amount("89.000", true), Ok("89000".into()));
+        assert_eq!(amount("1.299", true), Ok("1299".into()));
+        assert_eq!(amount("1.299", false).unwrap_err().0, State::NoPrice);
     }
 
     #[test]

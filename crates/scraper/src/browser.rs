@@ -1,5 +1,12 @@
 //! A listing that JavaScript makes: headless Chromium, driven through chromedriver. One page, then its text; everything else
 //! goes by HTTP.
+//!
+//! What a page's scripts and styles ask for while it is rendered is asked by Chromium: it is not paced, robots.txt is not asked
+//! for it, and a page costs the shop as many requests as a visitor does; only pictures are left out. Such requests reach the
+//! store's host, without `www.`, and what lies below it, and nothing else: every other name, and every address that is
+//! written in numbers, resolves to nothing. So a page that needs scripts of another host is not rendered. Which address the
+//! store's own names have is up to Chromium's resolver: unlike ours ([`crate::guard`]), it takes a private one. A store that
+//! allows loopback is a test's, and has no such fence.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -52,8 +59,9 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Start chromedriver on a free port, and Chromium with a new empty profile.
-    pub async fn start(user_agent: &str) -> Result<Self, BrowserError> {
+    /// Start chromedriver on a free port, and Chromium with a new empty profile. With a `fence`, no host but that one and those
+    /// below it are reached.
+    pub async fn start(user_agent: &str, fence: Option<&str>) -> Result<Self, BrowserError> {
         let driver = on_path(&["chromedriver"]).ok_or(BrowserError::Missing("chromedriver"))?;
         let chromium = on_path(&["chromium", "chromium-browser", "google-chrome"]);
         let chromium = chromium.ok_or(BrowserError::Missing("chromium"))?;
@@ -67,18 +75,18 @@ impl Browser {
             .kill_on_drop(true)
             .spawn()
             .map_err(|e| BrowserError::Start(format!("chromedriver: {e}")))?;
-        let client =
-            match tokio::time::timeout(PATIENCE, connect(&mut driver, &chromium, profile.path(), user_agent)).await {
-                Ok(Ok(client)) => client,
-                failed => {
-                    let _ = driver.start_kill();
-                    kill_browser(profile.path());
-                    return Err(match failed {
-                        Ok(Err(reason)) => BrowserError::Start(reason),
-                        _ => BrowserError::Start(format!("no answer within {} s", PATIENCE.as_secs())),
-                    });
-                }
-            };
+        let args = arguments(profile.path(), user_agent, fence, rustix::process::geteuid().is_root());
+        let client = match tokio::time::timeout(PATIENCE, connect(&mut driver, &chromium, &args)).await {
+            Ok(Ok(client)) => client,
+            failed => {
+                let _ = driver.start_kill();
+                kill_browser(profile.path());
+                return Err(match failed {
+                    Ok(Err(reason)) => BrowserError::Start(reason),
+                    _ => BrowserError::Start(format!("no answer within {} s", PATIENCE.as_secs())),
+                });
+            }
+        };
         Ok(Browser { client, driver, profile })
     }
 
@@ -115,7 +123,34 @@ impl Drop for Browser {
     }
 }
 
-async fn connect(driver: &mut Child, chromium: &Path, profile: &Path, user_agent: &str) -> Result<Client, String> {
+fn arguments(profile: &Path, user_agent: &str, fence: Option<&str>, is_root: bool) -> Vec<String> {
+    let args = [
+        "--headless",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--no-proxy-server",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        // Pictures are fetched by us, once, and politely.
+        "--blink-settings=imagesEnabled=false",
+    ];
+    let mut args: Vec<String> = args.map(String::from).into();
+    args.push(format!("--user-data-dir={}", profile.display()));
+    args.push(format!("--user-agent={user_agent}"));
+    if let Some(host) = fence {
+        let host = host.strip_prefix("www.").unwrap_or(host);
+        args.push(format!("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE {host}, EXCLUDE *.{host}"));
+    }
+    // Chromium's sandbox does not start for root; for everybody else it stays.
+    if is_root {
+        args.push("--no-sandbox".into());
+    }
+    args
+}
+
+async fn connect(driver: &mut Child, chromium: &Path, args: &[String]) -> Result<Client, String> {
     let stdout = driver.stdout.take().ok_or("chromedriver has no output")?;
     let mut lines = BufReader::new(stdout).lines();
     let port = loop {
@@ -128,21 +163,6 @@ async fn connect(driver: &mut Child, chromium: &Path, profile: &Path, user_agent
     };
     // Read on, or the driver stands still once the pipe is full.
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-    let args = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        // Pictures are fetched by us, once, and politely.
-        "--blink-settings=imagesEnabled=false",
-    ];
-    let mut args: Vec<String> = args.map(String::from).into();
-    args.push(format!("--user-data-dir={}", profile.display()));
-    args.push(format!("--user-agent={user_agent}"));
     let wanted = json!({"goog:chromeOptions": {"args": args, "binary": chromium}});
     let serde_json::Value::Object(wanted) = wanted else { unreachable!("written as an object") };
     let connector = hyper_util::client::legacy::connect::HttpConnector::new();
@@ -169,4 +189,39 @@ fn on_path(names: &[&str]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
     names.iter().flat_map(|name| folders.iter().map(move |f| f.join(name))).find(|p| p.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sandbox_stays_unless_for_root_and_a_fence_lets_nothing_through_but_the_store() {
+        let args = |fence, is_root| arguments(Path::new("/profile"), "GoodTwin/0.1", fence, is_root);
+        let fenced = args(Some("www.shop.example"), false);
+        let rules = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE shop.example, EXCLUDE *.shop.example";
+        assert!(fenced.iter().any(|a| a == rules), "{fenced:?}");
+        assert!(fenced.iter().any(|a| a == "--no-proxy-server"));
+        assert!(!fenced.iter().any(|a| a == "--no-sandbox"));
+        let open = args(None, true);
+        assert!(open.iter().any(|a| a == "--no-sandbox"));
+        assert!(!open.iter().any(|a| a.contains("resolver")), "{open:?}");
+    }
+
+    #[tokio::test]
+    async fn a_fence_holds_for_addresses_in_numbers_too() {
+        if on_path(&["chromedriver"]).is_none() || on_path(&["chromium", "chromium-browser", "google-chrome"]).is_none()
+        {
+            eprintln!("skipped: there is no chromedriver or no chromium on PATH");
+            return;
+        }
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        let browser = Browser::start("GoodTwin/0.1", Some("shop.example")).await.unwrap();
+        let error = browser.render(&url, "body").await.unwrap_err();
+        browser.close().await;
+        assert!(error.to_string().contains("ERR_NAME_NOT_RESOLVED"), "{error}");
+        assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "nobody came");
+    }
 }

@@ -29,9 +29,6 @@ pub enum Error {
         /// The format of the file.
         received: i64,
     },
-    /// No store could be read at all (exit 69).
-    #[error("no store could be scraped:\n{0}")]
-    AllUnavailable(String),
     /// The HTTP client could not be made (exit 70).
     #[error("the HTTP client cannot be made: {0}")]
     Client(#[source] reqwest::Error),
@@ -54,7 +51,6 @@ impl Error {
                 _ => 74,
             },
             Error::JournalFormat { .. } => 65,
-            Error::AllUnavailable(_) => 69,
             Error::Client(_) | Error::Internal(_) => 70,
         }
     }

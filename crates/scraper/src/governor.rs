@@ -2,6 +2,7 @@
 //!
 //! One request a host at a time, and between the end of one and the start of the next the longest of: the store's delay, the
 //! host's `Crawl-delay`, and what it asked for by `Retry-After` or by answering 429 or 503. Hosts do not wait for each other.
+//! A host that goes on refusing, or asks for more patience than [`MAX_WAIT`], gets no turns any more: it is stalled.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,14 +14,21 @@ use tokio::sync::OwnedMutexGuard;
 use crate::clock::Clock;
 use crate::stop::Stop;
 
-/// The longest time that a host is waited for. A `Retry-After` beyond it makes the host stalled.
+/// The longest time that a host is waited for. A `Retry-After` or a `Crawl-delay` beyond it makes the host stalled.
 pub const MAX_WAIT: Duration = Duration::from_secs(120);
 
 /// How often in a row a host may refuse for now before it is stalled.
 const MAX_REFUSALS: u32 = 4;
 
+/// How often in a row a host may leave a request unanswered before it is stalled. More than refusals:
+/// a slow page says nothing of the others; but a host that is silent to all costs minutes an item.
+const MAX_SILENCES: u32 = 20;
+
 /// What a host is asked to wait after a 429 or 503 that does not say; doubled each time.
 const FIRST_PENALTY: Duration = Duration::from_secs(1);
+
+/// What faults of single pages can come to: they are no plea to be left alone.
+const MAX_FAULT_PENALTY: Duration = Duration::from_secs(4);
 
 /// Why there is no turn.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,7 +39,7 @@ pub enum NoTurn {
     /// The host asks for more patience than a run has.
     #[error("{host} asks to be left alone for longer than a run waits ({why})")]
     Stalled {
-        /// Host and port.
+        /// The host.
         host: String,
         /// What it said.
         why: String,
@@ -62,10 +70,15 @@ struct Pace {
     /// robots.txt may have made the delay longer.
     ended: Option<Duration>,
     refusals: u32,
+    silences: u32,
     stalled: Option<String>,
 }
 
 impl Pace {
+    fn slow_down(&mut self) {
+        self.penalty = (self.penalty * 2).clamp(FIRST_PENALTY, MAX_FAULT_PENALTY.max(self.penalty));
+    }
+
     fn due(&self) -> Duration {
         self.ended.map_or(Duration::ZERO, |ended| ended + self.delay.max(self.penalty))
     }
@@ -83,11 +96,20 @@ impl Governor {
         Governor { clock, stop, hosts: Mutex::default() }
     }
 
-    /// From now on, wait at least this long between two requests to a host (`name:port`).
+    /// From now on, wait at least this long between two requests to a host.
     pub fn at_least(&self, host: &str, delay: Duration) {
         let host = self.host(host);
         let mut pace = host.pace();
         pace.delay = pace.delay.max(delay);
+    }
+
+    /// The host's robots.txt asks for this delay: it is obeyed, or the host not asked at all.
+    pub fn crawl_delay(&self, host: &str, delay: Duration) {
+        if delay > MAX_WAIT {
+            self.host(host).pace().stalled = Some(format!("Crawl-delay: {} s", delay.as_secs()));
+        } else {
+            self.at_least(host, delay);
+        }
     }
 
     /// Wait for the host's next turn.
@@ -95,8 +117,10 @@ impl Governor {
         let host = self.host(host);
         let wait = async {
             let in_flight = Arc::clone(&host.in_flight).lock_owned().await;
-            let due = host.pace().due();
-            self.clock.until(due).await;
+            let due = Some(host.pace()).filter(|pace| pace.stalled.is_none()).map(|pace| pace.due());
+            if let Some(due) = due {
+                self.clock.until(due).await;
+            }
             in_flight
         };
         let in_flight = tokio::select! {
@@ -129,12 +153,30 @@ impl Turn {
     /// The host answered as hosts do.
     pub fn answered(&self) {
         let mut pace = self.host.pace();
-        pace.refusals = 0;
+        (pace.refusals, pace.silences) = (0, 0);
         // Not at once back to full speed: what was too fast a moment ago is too fast now.
         pace.penalty /= 2;
     }
 
-    /// The host answered 429 or 503, perhaps with a `Retry-After`; or it did not answer at all.
+    /// This one request went wrong: another 5xx, or a body that was cut off. The host is given a little more time, but it
+    /// has not asked to be left alone.
+    pub fn faulted(&self) {
+        let mut pace = self.host.pace();
+        pace.silences = 0;
+        pace.slow_down();
+    }
+
+    /// There was no answer within the deadline, or the connection ended before there was one.
+    pub fn silent(&self) {
+        let mut pace = self.host.pace();
+        pace.silences += 1;
+        if pace.silences > MAX_SILENCES {
+            pace.stalled = Some(format!("{} requests in a row without an answer", pace.silences));
+        }
+        pace.slow_down();
+    }
+
+    /// The host answered 429 or 503, perhaps with a `Retry-After`; or no connection could be made.
     pub fn refused(&self, retry_after: Option<Duration>) {
         let mut pace = self.host.pace();
         pace.refusals += 1;
@@ -237,6 +279,43 @@ mod tests {
         governor.turn("b:80").await.unwrap().refused(Some(Duration::from_secs(1_000_000_000)));
         let error = governor.turn("b:80").await.err().unwrap();
         assert!(error.to_string().contains("Retry-After: 1000000000 s"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn faults_of_pages_slow_a_host_down_within_bounds_and_do_not_stall_it() {
+        let (_stopper, stop) = Stopper::new();
+        let clock = Clock::test();
+        let governor = Governor::new(clock.clone(), stop);
+        for _ in 0..100 {
+            governor.turn("a").await.unwrap().faulted();
+        }
+        let before = clock.elapsed();
+        governor.turn("a").await.unwrap().answered();
+        assert_eq!(clock.elapsed() - before, MAX_FAULT_PENALTY);
+        // What a host asked for itself is not made shorter by a fault.
+        governor.turn("b").await.unwrap().refused(Some(Duration::from_secs(60)));
+        governor.turn("b").await.unwrap().faulted();
+        let before = clock.elapsed();
+        governor.turn("b").await.unwrap().answered();
+        assert_eq!(clock.elapsed() - before, Duration::from_secs(60));
+        for _ in 0..=MAX_SILENCES {
+            governor.turn("c").await.unwrap().silent();
+        }
+        assert!(matches!(governor.turn("c").await, Err(NoTurn::Stalled { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_crawl_delay_is_obeyed_up_to_the_longest_wait_and_beyond_it_the_host_is_not_asked() {
+        let (_stopper, stop) = Stopper::new();
+        let clock = Clock::test();
+        let governor = Governor::new(clock.clone(), stop);
+        governor.crawl_delay("a", MAX_WAIT);
+        drop(governor.turn("a").await.unwrap());
+        drop(governor.turn("a").await.unwrap());
+        assert_eq!(clock.elapsed(), MAX_WAIT);
+        governor.crawl_delay("b", MAX_WAIT + Duration::from_secs(1));
+        let error = governor.turn("b").await.err().unwrap();
+        assert!(error.to_string().contains("Crawl-delay: 121 s"), "{error}");
     }
 
     #[tokio::test]

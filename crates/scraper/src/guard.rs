@@ -46,9 +46,8 @@ pub fn check_url(url: &Url, allow_loopback: bool) -> Result<(), Refused> {
         Some(Host::Ipv4(ip)) => IpAddr::V4(ip),
         Some(Host::Ipv6(ip)) => IpAddr::V6(ip),
         Some(Host::Domain(name)) => {
-            let name = name.trim_end_matches('.').to_ascii_lowercase();
-            return match name == "localhost" || name.ends_with(".localhost") {
-                true if !allow_loopback => Err(Refused::Private { host: name }),
+            return match is_localhost(name) {
+                true if !allow_loopback => Err(Refused::Private { host: name.into() }),
                 _ => Ok(()),
             };
         }
@@ -59,6 +58,22 @@ pub fn check_url(url: &Url, allow_loopback: bool) -> Result<(), Refused> {
     } else {
         Err(Refused::Private { host: ip.to_string() })
     }
+}
+
+/// Whether the address itself names this machine.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => is_localhost(name),
+        None => false,
+    }
+}
+
+/// `localhost` and what lies below it; the url crate has made it lower-case.
+fn is_localhost(name: &str) -> bool {
+    let name = name.trim_end_matches('.');
+    name == "localhost" || name.ends_with(".localhost")
 }
 
 /// Whether an address is one of the public network, by IANA's registers of special purposes.

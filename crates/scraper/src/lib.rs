@@ -30,11 +30,13 @@ pub mod fetch;
 pub mod governor;
 pub mod guard;
 pub mod journal;
+mod listings;
 mod lock;
 mod manifest;
 mod pages;
 pub mod pictures;
 pub mod price;
+mod printable;
 pub mod progress;
 pub mod robots;
 mod run;
@@ -42,6 +44,8 @@ mod state;
 pub mod stop;
 mod store_run;
 mod summary;
+#[cfg(test)]
+mod testing;
 
 pub use config::Config;
 pub use error::{Error, Result};

@@ -8,31 +8,46 @@ use goodtwin_core::{Error, Result};
 use rustix::fs::{FlockOperation, flock};
 
 /// Held for as long as a run goes on. The system lets go of it when the process ends, however it ends.
-pub struct RunLock(#[allow(dead_code, reason = "dropping the file lets go of the lock")] File);
+pub struct RunLock(File);
 
 impl RunLock {
+    /// Keep runs away while something is read, and leave other readers be. There is nothing to hold where no run ever was.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] (exit 75) at once if a run is at work; exit 74 where the disk refuses.
+    pub fn share(path: &Path) -> Result<Option<Self>> {
+        match File::open(path) {
+            Ok(file) => lock(file, path, FlockOperation::NonBlockingLockShared).map(Some),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(Error::disk(path, "take the lock", e)),
+        }
+    }
+
     /// Take the lock, or say who has it.
     ///
     /// # Errors
     /// [`Error::Locked`] (exit 75) at once if another run holds it; exit 74 where the disk refuses.
     pub fn take(path: &Path) -> Result<Self> {
         let disk = |e| Error::disk(path, "take the lock", e);
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(disk)?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                let mut holder = String::new();
-                let _ = Read::by_ref(&mut file).take(400).read_to_string(&mut holder);
-                let holder = if holder.is_empty() { "unknown".into() } else { holder.trim().into() };
-                return Err(Error::Locked { path: path.into(), holder });
-            }
-            Err(e) => return Err(disk(e.into())),
-        }
-        file.set_len(0).and_then(|()| file.rewind()).map_err(disk)?;
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(disk)?;
+        let mut lock = lock(file, path, FlockOperation::NonBlockingLockExclusive)?;
+        lock.0.set_len(0).and_then(|()| lock.0.rewind()).map_err(disk)?;
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        writeln!(file, "process {} on {host}", std::process::id()).map_err(disk)?;
-        Ok(RunLock(file))
+        writeln!(lock.0, "process {} on {host}", std::process::id()).map_err(disk)?;
+        Ok(lock)
+    }
+}
+
+fn lock(mut file: File, path: &Path, how: FlockOperation) -> Result<RunLock> {
+    match flock(&file, how) {
+        Ok(()) => Ok(RunLock(file)),
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            let mut holder = String::new();
+            let _ = Read::by_ref(&mut file).take(400).read_to_string(&mut holder);
+            let holder = if holder.is_empty() { "unknown".into() } else { holder.trim().into() };
+            Err(Error::Locked { path: path.into(), holder })
+        }
+        Err(e) => Err(Error::disk(path, "take the lock", e.into())),
     }
 }
 
@@ -48,7 +63,12 @@ mod tests {
         let error = RunLock::take(&path).err().unwrap();
         assert_eq!(error.exit_code(), 75);
         assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
+        let error = RunLock::share(&path).err().unwrap();
+        assert_eq!(error.exit_code(), 75);
         drop(first);
+        let readers = (RunLock::share(&path).unwrap(), RunLock::share(&path).unwrap());
+        assert_eq!(RunLock::take(&path).err().unwrap().exit_code(), 75);
+        drop(readers);
         RunLock::take(&path).unwrap();
     }
 }

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use goodtwin_core::{ContentId, Item};
 
+use crate::lock::RunLock;
+use crate::run::LOCK;
 use crate::{Journal, Result};
 
 /// The items of a crawl that are fit to use.
@@ -21,7 +23,8 @@ impl Manifest {
     /// Read the journal of a crawl, `OUT/crawl.sqlite`; the pictures lie beside it in `OUT/images`.
     ///
     /// # Errors
-    /// Exit 65 where there is no such file, or it is not a journal of this version.
+    /// Exit 65 where there is no such file, or it is not a journal of this version; exit 75, with the name of the process,
+    /// while a run writes to it.
     pub fn read(journal_path: &Path) -> Result<Self> {
         if !journal_path.is_file() {
             return Err(goodtwin_core::Error::Missing {
@@ -31,8 +34,50 @@ impl Manifest {
             }
             .into());
         }
-        let items = Journal::open(journal_path)?.ok_items()?;
+        let _lock = RunLock::share(&journal_path.with_file_name(LOCK))?;
+        let items = Journal::open_to_read(journal_path)?.ok_items()?;
         let id = ContentId::of(goodtwin_core::dataset::to_json_lines(&items));
         Ok(Manifest { id, items, images_dir: journal_path.with_file_name("images") })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use goodtwin_core::ContentId;
+    use jiff::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn a_journal_is_read_without_a_trace_and_not_while_a_run_writes_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("crawl #1?.sqlite");
+        let mut journal = Journal::open(&path).unwrap();
+        let run = journal.begin_run(&ContentId::of("config"), Timestamp::UNIX_EPOCH).unwrap();
+        // What a killed run left beside the file is read, too.
+        assert!(Manifest::read(&path).unwrap().items.is_empty());
+        journal.finish_run(run, Timestamp::UNIX_EPOCH).unwrap();
+        drop(journal);
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(Manifest::read(&path).unwrap().items.is_empty());
+        assert_eq!(std::fs::read(&path).unwrap(), bytes);
+        let files = std::fs::read_dir(dir.path()).unwrap().count();
+        assert_eq!(files, 1, "no file was made beside it");
+
+        let lock = RunLock::take(&dir.path().join(LOCK)).unwrap();
+        let error = Manifest::read(&path).unwrap_err();
+        assert_eq!(error.exit_code(), 75);
+        assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
+        drop(lock);
+        Manifest::read(&path).unwrap();
+    }
+
+    #[test]
+    fn an_empty_file_is_no_journal_and_stays_empty() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("crawl.sqlite");
+        std::fs::write(&path, "").unwrap();
+        assert_eq!(Manifest::read(&path).unwrap_err().exit_code(), 65);
+        assert_eq!(std::fs::read(&path).unwrap(), b"");
     }
 }

@@ -110,13 +110,16 @@ impl StoreRun<'_> {
         let turn = self.fetcher.browser_turn(url, self.manners()).await?;
         let browser = match browser {
             Some(browser) => browser,
-            None => browser.insert(Browser::start(&self.config.user_agent).await?),
+            None => {
+                let fence = self.store.file.base.host_str().filter(|_| !self.store.file.allow_loopback);
+                browser.insert(Browser::start(&self.config.user_agent, fence).await?)
+            }
         };
         let listing = &self.store.file.listing;
         let rendered = browser.render(url, listing.ready.as_deref().unwrap_or(&listing.items)).await;
         match &rendered {
             Ok(_) => turn.answered(),
-            Err(_) => turn.refused(None),
+            Err(_) => turn.faulted(),
         }
         drop(turn);
         let rendered = rendered?;

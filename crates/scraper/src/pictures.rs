@@ -3,10 +3,13 @@
 //! A picture that is whole and on the disk is never asked for again under the same address: shops give a changed picture a
 //! new address. One that was bad is asked for again in each run, by its validators if it has any.
 
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use goodtwin_core::{ContentId, ItemImage, atomic};
 use jiff::Timestamp;
+use tokio::sync::OnceCell;
 use url::Url;
 
 use crate::State;
@@ -19,9 +22,27 @@ use crate::store_run::{StoreEnd, StoreRun};
 /// A picture, or why there is none: a word to count by and a sentence.
 pub type Picture = Result<ItemImage, (String, String)>;
 
+/// The pictures that are being fetched now, by address: who needs one of them waits for it instead of fetching it too. What
+/// was fetched before stands in the journal.
+#[derive(Default)]
+pub(crate) struct AtWork(Mutex<HashMap<String, Arc<OnceCell<Picture>>>>);
+
+impl AtWork {
+    fn pictures(&self) -> MutexGuard<'_, HashMap<String, Arc<OnceCell<Picture>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl StoreRun<'_> {
     /// The picture at an address, from the journal or from the shop. Its row is in the journal when this returns.
     pub(crate) async fn picture(&self, url: &str) -> Result<Picture, StoreEnd> {
+        let cell = Arc::clone(self.pictures.pictures().entry(url.into()).or_default());
+        let picture = cell.get_or_try_init(|| self.fetch_picture(url)).await?.clone();
+        self.pictures.pictures().remove(url);
+        Ok(picture)
+    }
+
+    async fn fetch_picture(&self, url: &str) -> Result<Picture, StoreEnd> {
         let key = url.to_string();
         let known = self.journal.with(move |journal| journal.image(&key)).await?;
         let images_dir = self.config.out.join("images");

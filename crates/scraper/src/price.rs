@@ -53,10 +53,29 @@ const CODES: &[&str] = &[
     "SGD", "NZD", "MXN", "BRL", "KRW", "TRY", "ILS", "ZAR", "RON", "BGN", "ISK", "AED", "THB", "RUB", "UAH",
 ];
 
-/// Read a price. `decimal_separator` (`.` or `,`) decides what three digits after a lone one of them are.
+/// Currencies of a thousand parts.
+const MILLS: [&str; 7] = ["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"];
+
+/// Read a price that people see. `decimal_separator` (`.` or `,`) decides what three digits after a lone one of them are.
 pub fn parse(text: &str, decimal_separator: Option<char>) -> PriceText {
     let (sign, currency) = find_currency(text);
-    PriceText { amount: find_amount(text, decimal_separator), sign, currency }
+    PriceText { amount: find_amount(text, |number| read_number(number, decimal_separator)), sign, currency }
+}
+
+/// Read a price that was written for machines, in a currency if one stands beside it: by schema.org's rule, `.` stands before
+/// decimals, so that `89.000` is 89. But `1.299` in a currency of cents is no amount of money: its writer meant 1,299, or
+/// something else; that is not read.
+pub fn parse_for_machines(text: &str, beside: Option<Currency>) -> PriceText {
+    let (sign, found) = find_currency(text);
+    let has_mills = beside.or(found).is_some_and(|c| MILLS.contains(&c.code()));
+    let read = |number: &str| {
+        let amount = read_number(number, Some('.'))?;
+        let looks_grouped = number.split_once('.').is_some_and(|(whole, rest)| {
+            rest.len() == 3 && !rest.ends_with('0') && (1..=3).contains(&whole.len()) && whole != "0"
+        });
+        (has_mills || !looks_grouped).then_some(amount)
+    };
+    PriceText { amount: find_amount(text, read), sign, currency: found }
 }
 
 fn find_currency(text: &str) -> (Option<&'static str>, Option<Currency>) {
@@ -80,9 +99,9 @@ fn find_currency(text: &str) -> (Option<&'static str>, Option<Currency>) {
     }
 }
 
-fn find_amount(text: &str, decimal_separator: Option<char>) -> Option<Decimal> {
+fn find_amount(text: &str, read: impl Fn(&str) -> Option<Decimal>) -> Option<Decimal> {
     let numbers = numbers(text);
-    let mut amounts = numbers.iter().map(|n| read_number(n, decimal_separator));
+    let mut amounts = numbers.iter().map(|n| read(n));
     let first = amounts.next()??;
     // "€85 (was €120)" or "85–120": which of them the item costs is anybody's guess.
     amounts.all(|a| a == Some(first)).then_some(first)
@@ -248,6 +267,30 @@ mod tests {
         assert_eq!(parse("1.299", Some(',')).amount, Some("1299".parse().unwrap()));
         assert_eq!(parse("1249.00", Some(',')).amount, Some("1249.00".parse().unwrap()));
         assert_eq!(parse("1,299", Some(',')).amount, Some("1.299".parse().unwrap()));
+    }
+
+    #[test]
+    fn machines_write_a_point_before_decimals() {
+        let amount = |text: &str, currency: Option<&str>| {
+            let read = parse_for_machines(text, currency.map(|c| c.parse().unwrap()));
+            read.amount.map(|a| a.normalize().to_string())
+        };
+        for (text, expected) in [
+            ("89.000", Some("89")),
+            ("89.00", Some("89")),
+            ("89", Some("89")),
+            ("89,00", Some("89")),
+            ("1,299", Some("1299")),
+            ("1299.955", Some("1299.955")),
+            ("1.299,00", Some("1299")),
+            ("1.299", None),
+            ("85 / 95", None),
+            ("89.000 / 89.00", Some("89")),
+        ] {
+            assert_eq!(amount(text, None).as_deref(), expected, "{text}");
+        }
+        assert_eq!(amount("1.299", Some("KWD")).as_deref(), Some("1.299"));
+        assert_eq!(amount("1.299", Some("EUR")), None);
     }
 
     fn grouped(whole: u64, separator: &str) -> String {

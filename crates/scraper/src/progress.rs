@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use crate::printable::printable;
+
 /// Shows how far a run is, on stderr.
 #[derive(Clone, Debug)]
 pub enum Progress {
@@ -77,9 +79,9 @@ impl StoreProgress {
 
     /// The store's part ended; `trouble` says why, if it was early.
     pub fn end(&self, trouble: Option<&str>) {
-        let said = trouble.unwrap_or("done");
+        let said = trouble.map_or_else(|| "done".into(), printable);
         self.bar.set_style(ProgressStyle::with_template("{prefix:18} {msg}").expect("a valid template"));
-        self.bar.finish_with_message(said.to_string());
+        self.bar.finish_with_message(said.clone());
         if self.lines {
             eprintln!("{}: {said}", self.name);
         }

@@ -12,31 +12,37 @@ use crate::config::Config;
 use crate::fetch::{Fetcher, Limits};
 use crate::governor::Governor;
 use crate::journal::{RunId, SharedJournal};
+use crate::listings::Caps;
 use crate::lock::RunLock;
+use crate::pictures::AtWork;
 use crate::progress::Progress;
 use crate::stop::{GRACE, Stop};
 use crate::store_run::{StoreEnd, StoreRun};
 use crate::summary::{StoreSummary, Summary};
-use crate::{Error, Journal, Result};
+use crate::{Journal, Result};
 
 /// The journal's name in the output folder.
 pub const JOURNAL: &str = "crawl.sqlite";
+
+/// The lock's name in the output folder.
+pub(crate) const LOCK: &str = "crawl.lock";
 
 /// Scrape all stores of the config into its output folder.
 ///
 /// A store that cannot be read is told of in the [`Summary`]; the others go on.
 ///
 /// # Errors
-/// Exit 75 if another run is at work there, 74 if the disk refuses, 69 if not one item of any store could be looked at.
+/// Exit 75 if another run is at work there, 74 if the disk refuses.
 pub async fn run(config: &Config, progress: Progress, stop: Stop) -> Result<Summary> {
     atomic::create_dir(&config.out)?;
-    let _lock = RunLock::take(&config.out.join("crawl.lock"))?;
+    let _lock = RunLock::take(&config.out.join(LOCK))?;
     let mut journal = Journal::open(&config.out.join(JOURNAL))?;
     let run = journal.begin_run(&config.id(), Timestamp::now())?;
     let journal = SharedJournal::new(journal);
     let governor = Arc::new(Governor::new(Clock::system(), stop.clone()));
     let fetcher = Fetcher::new(&config.user_agent, governor, journal.clone(), Limits::default())?;
 
+    let pictures = AtWork::default();
     let mut troubles: Vec<Option<String>> = vec![None; config.stores.len()];
     let mut interrupted = false;
     let mut at_work: FuturesUnordered<_> = config
@@ -45,7 +51,16 @@ pub async fn run(config: &Config, progress: Progress, stop: Stop) -> Result<Summ
         .enumerate()
         .map(|(n, store)| {
             let progress = progress.store(&store.file.name);
-            let part = StoreRun { store, config, fetcher: &fetcher, journal: journal.clone(), run, progress };
+            let part = StoreRun {
+                store,
+                config,
+                fetcher: &fetcher,
+                journal: journal.clone(),
+                run,
+                progress,
+                pictures: &pictures,
+                caps: Caps::default(),
+            };
             async move {
                 let end = part.run().await;
                 let said = match &end {
@@ -82,12 +97,6 @@ pub async fn run(config: &Config, progress: Progress, stop: Stop) -> Result<Summ
     let summary = summarize(config, &journal, run, troubles, interrupted).await?;
     if !interrupted {
         journal.with(move |journal| journal.finish_run(run, Timestamp::now())).await?;
-        let nothing = |s: &StoreSummary| s.trouble.is_some() && s.tally.items == s.tally.unseen;
-        if summary.stores.iter().all(nothing) {
-            let lines = summary.stores.iter();
-            let lines = lines.map(|s| format!("  {}: {}", s.name, s.trouble.as_deref().unwrap_or_default()));
-            return Err(Error::AllUnavailable(lines.collect::<Vec<_>>().join("\n")));
-        }
     }
     Ok(summary)
 }

@@ -50,11 +50,6 @@ impl Stop {
         Ok(stop)
     }
 
-    /// Whether the run was asked to stop.
-    pub fn is_asked(&self) -> bool {
-        *self.0.borrow()
-    }
-
     /// Until it is asked to; for ever, if nobody can ask any more.
     pub async fn asked(&self) {
         let mut receiver = self.0.clone();

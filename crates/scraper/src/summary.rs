@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::State;
 use crate::journal::items::Tally;
+use crate::printable::printable;
 
 /// What a run came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,12 +28,15 @@ pub struct StoreSummary {
 }
 
 impl Summary {
-    /// 0; 3 if a store was skipped or not read to its end; 130 if the run was interrupted.
+    /// 0; 3 if a store was skipped or not read to its end; 69 if not one item of any store could be looked at; 130 if the run
+    /// was interrupted.
     pub fn exit_code(&self) -> u8 {
-        match self.interrupted {
-            true => 130,
-            false if self.stores.iter().any(|s| s.trouble.is_some()) => 3,
-            false => 0,
+        let nothing = |s: &StoreSummary| s.trouble.is_some() && s.tally.items == s.tally.unseen;
+        match () {
+            () if self.interrupted => 130,
+            () if !self.stores.is_empty() && self.stores.iter().all(nothing) => 69,
+            () if self.stores.iter().any(|s| s.trouble.is_some()) => 3,
+            () => 0,
         }
     }
 }
@@ -103,7 +107,7 @@ impl fmt::Display for Summary {
         }
         for store in &self.stores {
             if let Some(trouble) = &store.trouble {
-                writeln!(f, "{}: not read to its end: {trouble}", store.name)?;
+                writeln!(f, "{}: not read to its end: {}", store.name, printable(trouble))?;
             }
         }
         Ok(())
@@ -153,14 +157,16 @@ mod tests {
             trouble: trouble.map(String::from),
         };
         let mut summary = Summary {
-            stores: vec![store("a", &tally, None), store("b", &Tally::default(), Some("needs a browser"))],
+            stores: vec![store("a", &tally, None), store("b", &Tally::default(), Some("needs a\u{1b}[2Jbrowser"))],
             interrupted: false,
         };
         let text = summary.to_string();
         assert!(text.contains("3: robots 2, no-price 1"), "{text}");
         assert!(text.contains("1: gone 1"), "{text}");
-        assert!(text.ends_with("b: not read to its end: needs a browser\n"), "{text}");
+        assert!(text.ends_with("b: not read to its end: needs a\u{fffd}[2Jbrowser\n"), "{text}");
         assert_eq!(summary.exit_code(), 3);
+        summary.stores.remove(0);
+        assert_eq!(summary.exit_code(), 69);
         summary.interrupted = true;
         assert_eq!(summary.exit_code(), 130);
     }

@@ -13,12 +13,14 @@ pub mod open_graph;
 pub mod schema_org;
 pub mod shopify;
 
-use goodtwin_core::{Availability, BrandName, Condition};
+use std::collections::HashSet;
+
+use goodtwin_core::{Availability, BrandName, Condition, Currency};
 use scraper::{Html, Selector};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::price;
+use crate::price::{self, PriceText};
 
 /// What a shop says of one product, as it says it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -29,6 +31,8 @@ pub struct Listing {
     pub brand: Option<String>,
     /// The price's text.
     pub price: Option<String>,
+    /// The price's text is what people see; else the shop wrote it for machines.
+    pub price_is_seen: bool,
     /// The currency, where it is given apart from the price.
     pub currency: Option<String>,
     /// Whether it can be bought.
@@ -52,13 +56,31 @@ pub struct Listing {
 }
 
 impl Listing {
+    /// Read the price: one that machines wrote by schema.org's rule, one that people see by the shop's own `separator`.
+    pub fn read_price(&self, separator: Option<char>) -> PriceText {
+        let Some(text) = &self.price else { return PriceText::default() };
+        match self.price_is_seen {
+            true => price::parse(text, separator),
+            false => price::parse_for_machines(text, self.currency_beside()),
+        }
+    }
+
+    /// The currency that is given apart from the price, if it is one.
+    pub fn currency_beside(&self) -> Option<Currency> {
+        self.currency.as_deref()?.parse().ok()
+    }
+
     /// Fill what is missing from another source on the same page, and note where the two contradict each other.
     fn merge(&mut self, other: Listing, source: &str) {
-        let amount = |l: &Listing| l.price.as_deref().and_then(|p| price::parse(p, Some('.')).amount);
-        if let (Some(a), Some(b)) = (amount(self), amount(&other))
-            && a != b
-        {
-            self.conflicts.push(format!("price {a}, but {source} says {b}"));
+        let (ours, theirs) = (self.read_price(None), other.read_price(None));
+        if let (Some(a), Some(b)) = (ours.amount, theirs.amount) {
+            match (self.currency_beside().or(ours.currency), other.currency_beside().or(theirs.currency)) {
+                (Some(c), Some(d)) if c != d => {
+                    self.conflicts.push(format!("price {a} {c}, but {source} says {b} {d}"));
+                }
+                _ if a != b => self.conflicts.push(format!("price {a}, but {source} says {b}")),
+                _ => {}
+            }
         }
         if let (Some(a), Some(b)) = (&self.brand, &other.brand)
             && BrandName::new(a) != BrandName::new(b)
@@ -67,7 +89,7 @@ impl Listing {
         }
         // A currency belongs to the price that it stands beside.
         if self.price.is_none() {
-            (self.price, self.currency) = (other.price, other.currency);
+            (self.price, self.price_is_seen, self.currency) = (other.price, other.price_is_seen, other.currency);
         }
         self.title = self.title.take().or(other.title);
         self.brand = self.brand.take().or(other.brand);
@@ -108,11 +130,19 @@ pub fn product_page(html: &str, url: &Url, agent: &str) -> Option<Listing> {
     for crumbs in [schema_org::breadcrumb(&json_ld), schema_org::breadcrumb(&microdata)] {
         listing.labels.extend(crumbs);
     }
-    listing.images = listing.images.iter().filter_map(|i| base.join(i.trim()).ok()).map(String::from).collect();
-    let mut seen = std::collections::HashSet::new();
-    listing.images.retain(|i| seen.insert(i.clone()));
+    listing.images = pictures(&listing.images, &base);
     listing.no_ai = meta_robots(&document, agent).iter().any(|tag| refuses_ai(tag, agent));
     Some(listing)
+}
+
+/// Pictures of one item, at most. The first few tell what it looks like; some shops show a hundred.
+pub const MAX_PICTURES: usize = 8;
+
+/// The whole addresses of an item's pictures, each once, in their order.
+fn pictures(images: &[String], base: &Url) -> Vec<String> {
+    let mut seen = HashSet::new();
+    let whole = images.iter().filter_map(|i| base.join(i.trim()).ok()).map(String::from);
+    whole.filter(|i| seen.insert(i.clone())).take(MAX_PICTURES).collect()
 }
 
 /// Whether a robots tag (a header's or a meta element's value) keeps `agent` from using a page's pictures. A header can be

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::{Listing, availability, condition, last_part, tidy};
+use super::{Listing, availability, condition, last_part, microdata, tidy};
 
 type Node = Map<String, Value>;
 
@@ -55,6 +55,15 @@ pub fn breadcrumb(roots: &[Value]) -> Vec<String> {
     }
     names.reverse();
     names
+}
+
+/// What a product's offers ask for it.
+#[derive(Default)]
+struct Offered {
+    price: Option<String>,
+    /// At least one of the prices is text that people see.
+    is_seen: bool,
+    currency: Option<String>,
 }
 
 /// All nodes of a page, and those that have a name by it.
@@ -148,7 +157,7 @@ impl<'a> Graph<'a> {
         let text = |key: &str| node.get(key).and_then(|v| self.text(v));
         let offers = self.offers(node);
         let offered = |key: &str| offers.iter().find_map(|o| self.text(o.get(key)?));
-        let (price, currency) = self.price(&offers, page);
+        let Offered { price, is_seen: price_is_seen, currency } = self.price(&offers, page);
         let groups = self.nodes(node.get("isVariantOf"));
         let group =
             groups.iter().find_map(|g| ["productGroupID", "@id", "name"].iter().find_map(|k| self.text(g.get(*k)?)));
@@ -161,6 +170,7 @@ impl<'a> Graph<'a> {
             title: text("name"),
             brand: text("brand").or_else(|| text("manufacturer")),
             price,
+            price_is_seen,
             currency,
             availability: offered("availability").or_else(|| text("availability")).and_then(|t| availability(&t)),
             condition: offered("itemCondition").or_else(|| text("itemCondition")).and_then(|t| condition(&t)),
@@ -184,29 +194,31 @@ impl<'a> Graph<'a> {
     }
 
     /// The one price of all offers; of several, that of the offer at the page's address; or else none, but their texts.
-    fn price(&self, offers: &[&'a Node], page: &Url) -> (Option<String>, Option<String>) {
+    fn price(&self, offers: &[&'a Node], page: &Url) -> Offered {
         let mut prices: Vec<(String, Option<String>, bool)> = Vec::new();
+        let mut is_seen = false;
         for offer in offers {
             let specified = self.nodes(offer.get("priceSpecification")).into_iter().next();
             let get = |key: &str| {
                 let direct = offer.get(key).and_then(|v| self.text(v));
                 direct.or_else(|| self.text(specified?.get(key)?))
             };
+            let seen = |key: &str| offer.get(key).is_some_and(microdata::is_seen);
+            is_seen |= ["price", "lowPrice", "highPrice"].into_iter().any(seen);
             let same = |(low, high): (String, String)| (low == high).then_some(low);
             let Some(price) = get("price").or_else(|| same((get("lowPrice")?, get("highPrice")?))) else { continue };
             let here = get("url").is_some_and(|u| page.join(&u).is_ok_and(|u| same_page(&u, page)));
             prices.push((price, get("priceCurrency"), here));
         }
-        let Some((first, currency, _)) = prices.first().cloned() else { return (None, None) };
-        if prices.iter().all(|p| p.0 == first) {
-            return (Some(first), currency);
-        }
+        let Some((first, first_currency, _)) = prices.first() else { return Offered::default() };
         let mut here = prices.iter().filter(|p| p.2);
-        match (here.next(), here.next()) {
-            (Some((price, currency, _)), None) => (Some(price.clone()), currency.clone()),
+        let (price, currency) = match (here.next(), here.next()) {
+            _ if prices.iter().all(|p| p.0 == *first) => (first.clone(), first_currency.clone()),
+            (Some((price, currency, _)), None) => (price.clone(), currency.clone()),
             // Two amounts in one text are read as none, and the text is kept.
-            _ => (Some(prices.iter().map(|p| p.0.as_str()).collect::<Vec<_>>().join(" / ")), currency),
-        }
+            _ => (prices.iter().map(|p| p.0.as_str()).collect::<Vec<_>>().join(" / "), first_currency.clone()),
+        };
+        Offered { price: Some(price), is_seen, currency }
     }
 
     fn images(&self, value: Option<&'a Value>) -> Vec<String> {

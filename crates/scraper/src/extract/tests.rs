@@ -126,6 +126,46 @@ fn open_graph_alone_and_beside_json_ld() {
 }
 
 #[test]
+fn prices_for_machines_and_for_people_are_read_each_by_its_rule_and_compared_with_their_currency() {
+    let conflicts = |json_ld: &str, currency: &str, microdata: &str| {
+        page(&format!(
+            r#"<script type="application/ld+json">{{"@type": "Product", "name": "Vale",
+            "offers": {{"price": "{json_ld}", "priceCurrency": "{currency}"}}}}</script>
+            <div itemscope itemtype="http://schema.org/Product"><b itemprop=name>Vale</b>
+            <p itemprop=offers itemscope itemtype="http://schema.org/Offer">{microdata}</p></div>"#
+        ))
+        .unwrap()
+        .conflicts
+    };
+    let none: [&str; 0] = [];
+    assert_eq!(conflicts("89.000", "EUR", "<b itemprop=price>89,00 €</b>"), none);
+    assert_eq!(conflicts("1299.00", "EUR", "<b itemprop=price>1.299 €</b>"), none);
+    assert_eq!(conflicts("89.00", "EUR", "<b itemprop=price content='89.000'>89 €</b>"), none);
+    assert_eq!(
+        conflicts("89.00", "EUR", "<b itemprop=price>89.00 USD</b>"),
+        ["price 89.00 EUR, but microdata says 89.00 USD"]
+    );
+    let seen = page(
+        "<div itemscope itemtype='http://schema.org/Product'><b itemprop=name>Vale</b>\
+         <p itemprop=offers itemscope><b itemprop=price>1.299 €</b></p></div>",
+    );
+    let seen = seen.unwrap();
+    assert!(seen.price_is_seen);
+    assert_eq!(seen.read_price(Some(',')).amount, Some(1299.into()));
+}
+
+#[test]
+fn an_item_has_eight_pictures_at_most_each_once() {
+    let images: Vec<String> = (0..20).map(|n| format!("\"/{}.jpg\"", n / 2)).collect();
+    let listing = json_ld(&format!(r#"{{"@type": "Product", "name": "Vale", "image": [{}]}}"#, images.join(",")));
+    let expected: Vec<String> = (0..8).map(|n| format!("https://shop.example/{n}.jpg")).collect();
+    assert_eq!(listing.unwrap().images, expected);
+    let images: Vec<String> = (0..20).map(|n| format!(r#"{{"src": "//shop.example/{}.jpg"}}"#, n / 2)).collect();
+    let feed = format!(r#"{{"products": [{{"handle": "a", "title": "A", "images": [{}]}}]}}"#, images.join(","));
+    assert_eq!(feed_products(&feed)[0].1.as_ref().unwrap().images, expected);
+}
+
+#[test]
 fn machines_that_are_asked_to_keep_away_keep_away() {
     for (tag, refused) in [
         ("noai", true),
@@ -155,21 +195,44 @@ fn listings_link_to_products_once_and_to_the_next() {
     assert_eq!(links.next.unwrap().as_str(), "http://s.example/bags/?page=2");
 }
 
+fn feed_products(feed: &str) -> Vec<shopify::Entry> {
+    shopify::products(feed, &"https://shop.example/products.json".parse().unwrap()).unwrap()
+}
+
+#[test]
+fn one_odd_product_costs_the_feed_no_other() {
+    let products = feed_products(
+        r#"{"products": [{"handle": "odd", "title": "Odd", "vendor": null, "product_type": null, "tags": null, "images": null,
+        "options": null, "variants": [{"price": 90.5, "available": null}, {"price": null}]},
+        {"handle": "broken", "title": ["no", "text"]}, {"id": 7, "title": "No handle"}, 42,
+        {"handle": "vale", "title": "Vale", "variants": [{"price": "1.299"}]}]}"#,
+    );
+    let handles: Vec<_> = products.iter().map(|(handle, _)| handle.as_str()).collect();
+    assert_eq!(handles[..3], ["odd", "broken", "id-7"]);
+    assert!(handles[3].starts_with("unnamed-") && handles[4] == "vale", "{handles:?}");
+    let odd = products[0].1.as_ref().unwrap();
+    assert_eq!((odd.brand.as_deref(), odd.price.as_deref()), (None, Some("90.5")));
+    assert!(products[1].1.as_ref().unwrap_err().contains("expected a string"), "{:?}", products[1]);
+    assert!(products[2].1.is_err() && products[3].1.is_err());
+    assert_eq!(products[4].1.as_ref().unwrap().price.as_deref(), Some("1.299"), "the raw text is kept");
+}
+
 #[test]
 fn shopifys_feed_gives_the_price_of_what_can_be_bought() {
-    let products = shopify::products(
+    let products = feed_products(
         r#"{"products": [{"handle": "vale", "title": "Vale", "vendor": "Kind", "product_type": "Totes", "tags": "a, b",
         "variants": [{"price": "90.00", "available": false}, {"price": "120.00", "available": true}, {"price": "110.00", "available": true}],
         "images": [{"src": "https://cdn.example/a.jpg"}], "options": [{"name": "Colour", "values": ["Moss"]}]},
         {"handle": "bare", "title": "Bare"}]}"#,
-    )
-    .unwrap();
-    let (handle, vale) = &products[0];
-    assert_eq!((handle.as_str(), vale.price.as_deref()), ("vale", Some("110.00")));
+    );
+    let (handle, vale) = (products[0].0.as_str(), products[0].1.as_ref().unwrap());
+    assert_eq!((handle, vale.price.as_deref()), ("vale", Some("110.00")));
     assert_eq!((vale.colour.as_deref(), vale.availability), (Some("Moss"), Some(Availability::InStock)));
     assert_eq!(vale.labels, ["Totes", "a", "b"]);
-    assert_eq!((products[1].1.brand.as_deref(), products[1].1.price.as_deref()), (None, None));
-    assert!(shopify::products("<html>").unwrap_err().contains("not a products.json"));
+    let bare = products[1].1.as_ref().unwrap();
+    assert_eq!((bare.brand.as_deref(), bare.price.as_deref()), (None, None));
+    let url = "https://shop.example/products.json".parse().unwrap();
+    assert!(shopify::products("<html>", &url).unwrap_err().contains("not a products.json"));
     let url = shopify::feed_url(&"https://s.example/collections/bags/?a=b".parse().unwrap(), 2);
     assert_eq!(url.as_str(), "https://s.example/collections/bags/products.json?limit=250&page=2");
 }
@@ -185,4 +248,12 @@ fn short_pages_that_refer_to_themselves_over_and_over_are_read_in_no_time() {
     let refs = ids.iter().map(|id| format!(r#"{{"@id": "{id}"}}"#)).collect::<Vec<_>>().join(",");
     let nodes = ids.iter().map(|id| format!(r#"{{"@id": "{id}", "@type": "Thing", "mainEntity": [{refs}]}}"#));
     assert_eq!(json_ld(&format!("[{}]", nodes.collect::<Vec<_>>().join(","))), None);
+
+    // Thousands of items, each of which is said to hold a thousand elements; names within names; text within text.
+    let filler = "<b></b>".repeat(2_000);
+    let items: String = (0..5_000).map(|n| format!("<i itemscope itemref='all x{n}'></i>")).collect();
+    assert_eq!(page(&format!("<div id=all>{filler}</div>{items}")), None);
+    let names = "a b c d e f g h";
+    assert_eq!(page(&format!("<p itemscope>{}", format!("<b itemprop='{names}' itemscope>").repeat(20))), None);
+    assert_eq!(page(&format!("<p itemscope>{}", "<b itemprop=a>text".repeat(20_000))), None);
 }

@@ -110,7 +110,15 @@ pub enum FetchError {
         /// The client's reason.
         reason: String,
     },
-    /// No answer: refused, reset, no such name, no trust, or too slow.
+    /// No connection: refused, no such name, no trust.
+    #[error("{url}: {reason}")]
+    NoConnection {
+        /// What was asked.
+        url: String,
+        /// The client's reason.
+        reason: String,
+    },
+    /// No answer: reset, not HTTP, or too slow.
     #[error("{url}: {reason}")]
     Unreachable {
         /// What was asked.
@@ -123,6 +131,14 @@ pub enum FetchError {
     Redirects {
         /// What was asked first.
         url: String,
+    },
+    /// A redirect to something that is no address.
+    #[error("{url}: redirects to `{to}`, which is no address")]
+    Astray {
+        /// What was asked.
+        url: String,
+        /// What it was redirected to.
+        to: String,
     },
     /// The journal cannot be used: this ends the run.
     #[error(transparent)]
@@ -221,17 +237,18 @@ impl Fetcher {
                     reason: format!("no whole answer within {} s", self.limits.deadline.as_secs_f64()),
                 }),
             };
-            let may_pass = match &done {
-                Err(FetchError::Status { status, .. }) => *status == 429 || *status >= 500,
-                Err(FetchError::Cut { .. } | FetchError::Unreachable { .. }) => true,
-                _ => false,
-            };
-            if may_pass {
-                turn.refused(wait);
-            } else {
-                turn.answered();
+            match &done {
+                Err(FetchError::Status { status: 429 | 503, .. } | FetchError::NoConnection { .. }) => {
+                    turn.refused(wait)
+                }
+                Err(FetchError::Status { status: 500.., .. } | FetchError::Cut { .. }) => turn.faulted(),
+                Err(FetchError::Unreachable { .. }) => turn.silent(),
+                _ => {
+                    turn.answered();
+                    return done;
+                }
             }
-            if !may_pass || attempt == ATTEMPTS {
+            if attempt == ATTEMPTS {
                 return done;
             }
             attempt += 1;
@@ -247,8 +264,14 @@ impl Fetcher {
         oversize: Oversize,
         wait: &mut Option<Duration>,
     ) -> Result<Hop, FetchError> {
-        let unreachable =
-            |e: reqwest::Error| FetchError::Unreachable { url: url.to_string(), reason: whole_reason(&e) };
+        let unreachable = |e: reqwest::Error| {
+            let (url, reason) = (url.to_string(), whole_reason(&e));
+            if e.is_connect() {
+                FetchError::NoConnection { url, reason }
+            } else {
+                FetchError::Unreachable { url, reason }
+            }
+        };
         let mut request = self.clients.get(manners.allow_loopback).get(url.clone());
         if let Some(etag) = &known.etag {
             request = request.header(IF_NONE_MATCH, etag);
@@ -259,10 +282,7 @@ impl Fetcher {
         let mut response = request.send().await.map_err(unreachable)?;
         let status = response.status().as_u16();
         if let (300..=303 | 307 | 308, Some(to)) = (status, text(response.headers(), LOCATION)) {
-            let to = url.join(&to).map_err(|e| FetchError::Unreachable {
-                url: url.to_string(),
-                reason: format!("redirects to `{to}`, which is no address: {e}"),
-            })?;
+            let to = url.join(&to).map_err(|_| FetchError::Astray { url: url.to_string(), to })?;
             return Ok(Hop::Redirect(to));
         }
         if !matches!(status, 200..=299 | 304) {
@@ -302,9 +322,13 @@ impl Fetcher {
     }
 }
 
-/// Host and port: what the governor paces.
+/// What the governor paces: the host, whatever its port; but on this machine each port is a host of its own.
 pub fn host_of(url: &Url) -> String {
-    format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
+    let host = url.host_str().unwrap_or_default().trim_end_matches('.');
+    match (guard::is_loopback(url), url.port_or_known_default()) {
+        (true, Some(port)) => format!("{host}:{port}"),
+        _ => host.into(),
+    }
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {

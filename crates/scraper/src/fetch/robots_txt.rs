@@ -14,6 +14,7 @@ use super::{FetchError, Fetcher, Hop, Manners, Oversize, host_of};
 use crate::governor::NoTurn;
 use crate::guard;
 use crate::journal::fetched::{RobotsRow, Validators};
+use crate::printable::printable;
 use crate::robots::{MAX_BYTES, Rules};
 
 /// RFC 9309: at least five redirects are followed.
@@ -73,7 +74,7 @@ impl Fetcher {
         }
         let rules = Rules::parse(&row.body, &self.token);
         if let Some(delay) = rules.crawl_delay() {
-            self.governor.at_least(&host_of(url), delay);
+            self.governor.crawl_delay(&host_of(url), delay);
         }
         Ok(Policy::Rules(rules))
     }
@@ -97,7 +98,7 @@ impl Fetcher {
                 }
                 Err(e @ (FetchError::Fatal(_) | FetchError::NoTurn(NoTurn::Stopping))) => return Err(e),
                 Err(e) => {
-                    tracing::warn!(%url, error = %e, "robots.txt cannot be read: nothing of this host is asked");
+                    tracing::warn!(%url, error = %printable(&e.to_string()), "robots.txt cannot be read: nothing of this host is asked");
                     return Ok(row(DISALLOW_ALL, vec![]));
                 }
             }

@@ -1,45 +1,30 @@
 //! Manners, against a small server of the test's own.
 
-use std::sync::{Arc, Mutex};
-
-use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
 
 use super::*;
 use crate::Journal;
 use crate::clock::Clock;
 use crate::journal::fetched::RobotsRow;
 use crate::stop::Stopper;
+use crate::testing::{Asked, Reply, not_found, serve};
 
 /// A shop, what it was asked, and a fetcher whose clock does not make the test wait.
 struct Shop {
     origin: String,
-    asked: Arc<Mutex<Vec<String>>>,
+    asked: Asked,
     fetcher: Fetcher,
     clock: Clock,
     journal: SharedJournal,
     _stopper: Stopper,
 }
 
-type Reply = fn(&str, &HeaderMap) -> Response;
-
 const MANNERS: Manners = Manners { delay: Duration::from_millis(250), allow_loopback: true };
 const LIMITS: Limits = Limits { page_bytes: 100_000, image_bytes: 100_000, deadline: Duration::from_secs(5) };
 
 async fn shop_within(reply: Reply, limits: Limits) -> Shop {
-    let asked = Arc::new(Mutex::new(Vec::new()));
-    let state = (asked.clone(), reply);
-    let answer = async |State((asked, reply)): State<(Arc<Mutex<Vec<String>>>, Reply)>, request: Request| {
-        let path = request.uri().path_and_query().unwrap().to_string();
-        asked.lock().unwrap().push(path.clone());
-        reply(&path, request.headers())
-    };
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let origin = format!("http://{}", listener.local_addr().unwrap());
-    let router = Router::new().fallback(answer).with_state(state);
-    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    let (origin, asked) = serve(reply).await;
     let (stopper, stop) = Stopper::new();
     let clock = Clock::test();
     let journal = SharedJournal::new(Journal::open(std::path::Path::new(":memory:")).unwrap());
@@ -63,17 +48,13 @@ impl Shop {
     }
 
     fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
+        self.asked.paths()
     }
 
     async fn robots(&self) -> RobotsRow {
         let origin = self.origin.clone();
         self.journal.with(move |journal| journal.robots(&origin)).await.unwrap().unwrap()
     }
-}
-
-fn not_found() -> Response {
-    StatusCode::NOT_FOUND.into_response()
 }
 
 #[tokio::test]
@@ -135,6 +116,59 @@ async fn retry_after_is_waited_for() {
     assert!(matches!(error, FetchError::Status { status: 429, .. }), "{error}");
     assert_eq!(shop.asked().len(), 1 + ATTEMPTS as usize);
     assert_eq!(shop.clock.elapsed(), Duration::from_millis(250 + 14_000));
+}
+
+#[tokio::test]
+async fn broken_pages_cost_a_shop_no_other_page() {
+    let shop = shop(|path, _| match path {
+        "/robots.txt" => not_found(),
+        "/whole" => "hello".into_response(),
+        _ => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    })
+    .await;
+    for n in 0..6 {
+        assert!(matches!(shop.get(&format!("/{n}")).await, Err(FetchError::Status { status: 500, .. })));
+    }
+    assert_eq!(shop.get("/whole").await.unwrap().body, "hello");
+}
+
+#[tokio::test]
+async fn a_host_that_takes_no_connections_is_stalled() {
+    let shop = shop(|_, _| not_found()).await;
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url: Url = format!("http://{closed}/a").parse().unwrap();
+    let allow_all = RobotsRow { fetched_at: Timestamp::now(), outcome: "allow-all".into(), body: vec![] };
+    let origin = format!("http://{closed}");
+    shop.journal.with(move |journal| journal.put_robots(&origin, &allow_all)).await.unwrap();
+    let first = shop.fetcher.page(&url, MANNERS, &Validators::default()).await;
+    assert!(matches!(first, Err(FetchError::NoConnection { .. })), "{first:?}");
+    let second = shop.fetcher.page(&url, MANNERS, &Validators::default()).await;
+    assert!(matches!(second, Err(FetchError::NoTurn(NoTurn::Stalled { .. }))), "{second:?}");
+}
+
+#[tokio::test]
+async fn a_crawl_delay_that_no_run_can_wait_for_is_not_cut_short() {
+    let shop = shop(|path, _| match path {
+        "/robots.txt" => "User-agent: *\nCrawl-delay: 3600\n".into_response(),
+        _ => "hello".into_response(),
+    })
+    .await;
+    let error = shop.get("/a").await.unwrap_err();
+    assert!(matches!(error, FetchError::NoTurn(NoTurn::Stalled { .. })), "{error}");
+    assert_eq!(shop.asked(), ["/robots.txt"]);
+}
+
+#[test]
+fn a_host_is_paced_whatever_its_port_but_this_machine_by_ports() {
+    for (url, host) in [
+        ("https://shop.example/a", "shop.example"),
+        ("http://shop.example.:8080/", "shop.example"),
+        ("http://127.0.0.1:8471/", "127.0.0.1:8471"),
+        ("http://localhost/", "localhost:80"),
+        ("http://[::1]:81/", "[::1]:81"),
+    ] {
+        assert_eq!(host_of(&url.parse().unwrap()), host);
+    }
 }
 
 #[tokio::test]

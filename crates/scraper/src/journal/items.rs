@@ -187,27 +187,33 @@ impl Journal {
     }
 }
 
-/// Of items of one store that have the same pictures, byte for byte, the first by id stays.
+/// Of items of one store that have the same pictures, byte for byte, the first by id stays; but one that the listings still
+/// name goes before one that they do not.
 fn mark_duplicates(tx: &Connection, store: &str, run: RunId) -> rusqlite::Result<()> {
     let mut rows = tx.prepare(
         "SELECT items.id, group_concat(images.sha256, ' ' ORDER BY images.sha256) \
          FROM items JOIN item_images ON item_images.item = items.id JOIN images ON images.url = item_images.url \
          WHERE items.store = ?1 AND items.state IN ('ok', 'duplicate') AND images.sha256 IS NOT NULL \
-         GROUP BY items.id ORDER BY items.id",
+         GROUP BY items.id ORDER BY items.seen_run DESC, items.id",
     )?;
     let rows: Vec<(String, String)> =
         rows.query_map([store], |r| Ok((r.get(0)?, r.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
     let mut first_with: BTreeMap<&str, &str> = BTreeMap::new();
-    let mut update = tx.prepare(
-        "UPDATE items SET changed_run = iif(state = ?2, changed_run, ?4), state = ?2, detail = ?3 WHERE id = ?1",
+    // What is to be said of an item was written when it was looked at; only of one that was not is it out of date.
+    let mut restore = tx.prepare(
+        "UPDATE items SET state = 'ok', changed_run = ?2, detail = iif(seen_run = ?2, detail, '') \
+         WHERE id = ?1 AND state = 'duplicate'",
+    )?;
+    let mut mark = tx.prepare(
+        "UPDATE items SET state = 'duplicate', changed_run = iif(state = 'duplicate', changed_run, ?2), detail = ?3 \
+         WHERE id = ?1 AND (state <> 'duplicate' OR detail <> ?3)",
     )?;
     for (id, pictures) in &rows {
         let first = *first_with.entry(pictures).or_insert(id);
         if first == id {
-            update.execute(params![id, State::Ok.word(), "", run.0])?;
+            restore.execute(params![id, run.0])?;
         } else {
-            let detail = format!("the same pictures as {first}");
-            update.execute(params![id, State::Duplicate.word(), detail, run.0])?;
+            mark.execute(params![id, run.0, format!("the same pictures as {first}")])?;
         }
     }
     Ok(())
@@ -303,6 +309,32 @@ mod tests {
         assert_eq!(tally.states, BTreeMap::from([(State::Ok, 2), (State::Retired, 1)]));
         assert!(journal.is_done(&ItemId::new("s", "a"), RunId(2)).unwrap());
         assert!(!journal.is_done(&ItemId::new("s", "a"), run).unwrap());
+    }
+
+    #[test]
+    fn of_items_with_the_same_pictures_one_that_is_still_listed_stays_and_keeps_its_detail() {
+        let mut journal = Journal::open(Path::new(":memory:")).unwrap();
+        let run = journal.begin_run(&goodtwin_core::ContentId::of("config"), Timestamp::UNIX_EPOCH).unwrap();
+        image(&mut journal, run, "1.jpg", Some("same"));
+        image(&mut journal, run, "2.jpg", Some("same"));
+        let mut b = outcome("b", "2.jpg", State::Ok);
+        b.detail = "one picture is gone".into();
+        journal.put_item(run, &outcome("a", "1.jpg", State::Ok)).unwrap();
+        journal.put_item(run, &b).unwrap();
+        journal.close_store("s", run).unwrap();
+        let run = next_run(&mut journal, run);
+        journal.put_item(run, &b).unwrap();
+        journal.close_store("s", run).unwrap();
+        let ids: Vec<_> = journal.ok_items().unwrap().into_iter().map(|i| i.id.to_string()).collect();
+        assert_eq!(ids, ["s/b"], "a is not in the listings any more");
+        let said = |journal: &Journal, id: &str| {
+            journal
+                .with(|db| db.query_row("SELECT detail FROM items WHERE id = ?1", [id], |r| r.get::<_, String>(0)))
+                .unwrap()
+        };
+        assert_eq!(said(&journal, "s/b"), "one picture is gone");
+        assert_eq!(said(&journal, "s/a"), "the same pictures as s/b");
+        assert_eq!(journal.tally("s", run).unwrap().changed, 1);
     }
 
     #[test]

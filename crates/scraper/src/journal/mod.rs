@@ -16,7 +16,8 @@ use std::time::Duration;
 
 use goodtwin_core::ContentId;
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use url::Url;
 
 use crate::{Error, Result};
 
@@ -47,14 +48,39 @@ impl Journal {
         Ok(journal)
     }
 
+    /// Open a journal that no run is writing to, and leave everything as it is.
+    ///
+    /// # Errors
+    /// As [`Journal::open`].
+    pub fn open_to_read(path: &Path) -> Result<Self> {
+        let failed = |e| Error::journal(path, e);
+        let mut flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        let db = match std::fs::metadata(log) {
+            // A run that was killed left its last writes in the log: SQLite reads them through files of its own.
+            Ok(log) if log.len() > 0 => Connection::open_with_flags(path, flags),
+            // Else it makes none, and a folder that cannot be written to is as good.
+            _ => {
+                flags |= OpenFlags::SQLITE_OPEN_URI;
+                let whole = std::path::absolute(path).map_err(|e| goodtwin_core::Error::disk(path, "find", e))?;
+                let mut address = Url::from_file_path(whole).expect("an absolute path has an address");
+                address.set_query(Some("immutable=1"));
+                Connection::open_with_flags(address.as_str(), flags)
+            }
+        };
+        let journal = Journal { path: path.into(), db: db.map_err(failed)? };
+        journal.check_format()?;
+        Ok(journal)
+    }
+
     fn prepare(&mut self) -> Result<()> {
         self.with(|db| {
             db.busy_timeout(Duration::from_secs(5))?;
             db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
             db.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
         })?;
-        let format = |db: &Connection| db.query_row("PRAGMA user_version", [], |r| r.get::<_, i64>(0));
-        if self.with(|db| format(db))? == 0 {
+        if self.with(format)? == 0 {
             self.transact(|tx| {
                 // Somebody may have made the tables between our look and our lock.
                 if format(tx)? == 0 {
@@ -64,24 +90,28 @@ impl Journal {
                 Ok(())
             })?;
         }
-        match self.with(|db| format(db))? {
+        self.check_format()
+    }
+
+    fn check_format(&self) -> Result<()> {
+        match self.with(format)? {
             FORMAT => Ok(()),
             received => Err(Error::JournalFormat { path: self.path.clone(), expected: FORMAT, received }),
         }
     }
 
-    /// The number of the run that starts now: that of the last one, if it was cut off within a day and had the same config
-    /// (its id), or else a new one.
+    /// The number of the run that starts now: that of the newest one, if it was cut off within a day and had the same config
+    /// (its id), or else a new one. An older one is never gone on with: which items a later run saw is told by its number.
     pub fn begin_run(&mut self, config: &ContentId, now: Timestamp) -> Result<RunId> {
         self.transact(|tx| {
-            let last = tx
+            let newest = tx
                 .query_row(
-                    "SELECT id, started_at FROM runs WHERE finished_at IS NULL AND config = ?1 ORDER BY id DESC LIMIT 1",
+                    "SELECT id, started_at, finished_at IS NULL AND config = ?1 FROM runs ORDER BY id DESC LIMIT 1",
                     [config.as_str()],
-                    |r| Ok((r.get::<_, i64>(0)?, r.get::<_, String>(1)?)),
+                    |r| Ok((r.get::<_, i64>(0)?, r.get::<_, String>(1)?, r.get::<_, bool>(2)?)),
                 )
                 .optional()?;
-            if let Some((id, started)) = last
+            if let Some((id, started, true)) = newest
                 && started.parse::<Timestamp>().is_ok_and(|t| now.duration_since(t) < RESUMABLE)
             {
                 return Ok(RunId(id));
@@ -111,6 +141,10 @@ impl Journal {
         tx.commit().map_err(journal)?;
         Ok(value)
     }
+}
+
+fn format(db: &Connection) -> rusqlite::Result<i64> {
+    db.query_row("PRAGMA user_version", [], |r| r.get(0))
 }
 
 /// The journal as tasks share it: one at a time, off the threads that serve the network, since each write waits for the disk.
@@ -164,6 +198,19 @@ mod tests {
         journal.finish_run(second, at("2026-01-03T00:01:00Z")).unwrap();
         // The first was never finished, but it is too old to be gone on with.
         assert!(journal.begin_run(&config, at("2026-01-03T00:02:00Z")).unwrap() > second);
+    }
+
+    #[test]
+    fn a_run_that_another_one_came_after_is_not_gone_on_with() {
+        let mut journal = Journal::open(Path::new(":memory:")).unwrap();
+        let (one_store, all_stores) = (ContentId::of("one"), ContentId::of("all"));
+        let now = at("2026-01-01T00:00:00Z");
+        let stopped = journal.begin_run(&one_store, now).unwrap();
+        let whole = journal.begin_run(&all_stores, now).unwrap();
+        journal.finish_run(whole, now).unwrap();
+        let again = journal.begin_run(&one_store, now).unwrap();
+        assert!(again > whole && whole > stopped, "{again:?} {whole:?} {stopped:?}");
+        assert_eq!(journal.begin_run(&one_store, now).unwrap(), again);
     }
 
     #[test]

@@ -1,4 +1,5 @@
--- One row a run. A run without `finished_at` was cut off: the next one with the same config goes on with it.
+-- One row a run. A run without `finished_at` was cut off: if it is the newest one, the next one with the same config goes on
+-- with it.
 CREATE TABLE runs (
     id          INTEGER PRIMARY KEY,
     config      TEXT NOT NULL,

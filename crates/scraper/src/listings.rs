@@ -1,0 +1,188 @@
+//! What a store has: its feed or its listings, followed to their end, or to a cap where they have none.
+
+use std::collections::{HashMap, HashSet};
+
+use url::Url;
+
+use crate::browser::Browser;
+use crate::config::Source;
+use crate::extract::{Listing, links, shopify};
+use crate::pages::Text;
+use crate::store_run::{StoreEnd, StoreRun};
+
+/// How far a store's listings are followed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Caps {
+    /// Listings of one store. Beyond them, who is missing cannot be told.
+    pub listings: usize,
+    /// Listings in a row that name nothing that the ones before them did not: the last page of some shops links to itself
+    /// with another number.
+    pub barren: usize,
+    /// Items of one store.
+    pub items: usize,
+}
+
+impl Default for Caps {
+    fn default() -> Self {
+        Caps { listings: 2_000, barren: 5, items: 50_000 }
+    }
+}
+
+/// An item that a listing names.
+pub(crate) struct Found {
+    pub key: String,
+    pub url: Url,
+    /// What the listing itself says of it: all, or why that cannot be read, in a feed; nothing, in a page.
+    pub listing: Option<Result<Listing, String>>,
+}
+
+/// Listings that follow one another from one start.
+struct Chain<T> {
+    named: HashSet<T>,
+    barren: usize,
+}
+
+impl<T: Clone + Eq + std::hash::Hash> Chain<T> {
+    fn new() -> Self {
+        Chain { named: HashSet::new(), barren: 0 }
+    }
+
+    /// Whether the chain seems to go on: it does not where listing after listing names nothing new. Two chains may well name
+    /// the same.
+    fn goes_on<'t>(&mut self, items: impl Iterator<Item = &'t T>, caps: &Caps) -> bool
+    where
+        T: 't,
+    {
+        let before = self.named.len();
+        self.named.extend(items.cloned());
+        self.barren = if self.named.len() > before { 0 } else { self.barren + 1 };
+        self.barren < caps.barren
+    }
+}
+
+impl StoreRun<'_> {
+    /// The store's items as far as they could be read, and why not further.
+    pub(crate) async fn listed(&self) -> (Vec<Found>, Result<(), StoreEnd>) {
+        let mut found = Vec::new();
+        let mut end = match self.store.file.source {
+            Source::Shopify => self.read_feed(&mut found).await,
+            Source::Structured => self.read_listings(&mut found).await,
+        };
+        if found.len() > self.caps.items {
+            found.truncate(self.caps.items);
+            end = end.and(Err(StoreEnd::Trouble(format!("has more than {} items", self.caps.items))));
+        }
+        (found, end)
+    }
+
+    fn starts(&self) -> impl Iterator<Item = Url> {
+        let file = &self.store.file;
+        file.start.iter().map(|s| file.base.join(s).expect("checked when the file was read"))
+    }
+
+    async fn read_feed(&self, found: &mut Vec<Found>) -> Result<(), StoreEnd> {
+        let mut seen = HashSet::new();
+        let last_page = shopify::LAST_PAGE.min(self.caps.listings);
+        for start in self.starts() {
+            let mut chain = Chain::new();
+            for page in 1.. {
+                if page > last_page {
+                    return Err(StoreEnd::Trouble(format!("{start}: its feed goes on after {last_page} pages")));
+                }
+                let url = shopify::feed_url(&start, page);
+                let products = self.page(&url, None, |text| shopify::products(&text.body, &text.url)).await?;
+                let products = products.map_err(|e| StoreEnd::Trouble(format!("{url}: {e}")))?;
+                let goes_on = chain.goes_on(products.iter().map(|(handle, _)| handle), &self.caps);
+                let is_last = products.len() < shopify::PER_PAGE || !goes_on;
+                for (handle, listing) in products {
+                    if seen.insert(handle.clone()) {
+                        found.push(Found { url: self.product_address(&handle), key: handle, listing: Some(listing) });
+                    }
+                }
+                self.progress.listing(found.len());
+                if is_last || found.len() > self.caps.items {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Where a Shopify shop shows a product.
+    fn product_address(&self, handle: &str) -> Url {
+        let mut url = self.store.file.base.join("/products").expect("an absolute path joins to every http address");
+        url.path_segments_mut().expect("http addresses have a path").push(handle);
+        url
+    }
+
+    async fn read_listings(&self, found: &mut Vec<Found>) -> Result<(), StoreEnd> {
+        let mut browser = None;
+        let mut addresses = Vec::new();
+        let end = self.follow_listings(&mut browser, &mut addresses).await;
+        if let Some(browser) = browser {
+            browser.close().await;
+        }
+        let keys = keys(&addresses);
+        found.extend(addresses.into_iter().zip(keys).map(|(url, key)| Found { key, url, listing: None }));
+        end
+    }
+
+    /// The addresses of products, as far as the listings could be read.
+    async fn follow_listings(&self, browser: &mut Option<Browser>, addresses: &mut Vec<Url>) -> Result<(), StoreEnd> {
+        let mut seen = HashSet::new();
+        let mut listings = HashSet::new();
+        for start in self.starts() {
+            let mut chain = Chain::new();
+            let mut next = Some(start);
+            while let Some(url) = next.take().filter(|url| listings.insert(url.clone())) {
+                if listings.len() > self.caps.listings {
+                    return Err(StoreEnd::Trouble(format!("its listings go on after {}", self.caps.listings)));
+                }
+                let (items, next_one) = (self.store.items.clone(), self.store.next.clone());
+                let read = move |text: &Text| links::links(&text.body, &text.url, &items, &next_one);
+                let browser = self.store.file.listing.browser.then_some(&mut *browser);
+                let links = self.page(&url, browser, read).await?;
+                if chain.goes_on(links.items.iter(), &self.caps) {
+                    next = links.next;
+                }
+                addresses.extend(links.items.into_iter().filter(|a| seen.insert(a.clone())));
+                self.progress.listing(addresses.len());
+                if addresses.len() > self.caps.items {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A key an address: its last part, which shops keep when they move their shelves; the whole path where two end alike.
+fn keys(addresses: &[Url]) -> Vec<String> {
+    let last = |url: &Url| {
+        let part = url.path_segments().and_then(|mut s| s.rfind(|p| !p.is_empty()).map(String::from));
+        let part = part.unwrap_or_else(|| "index".into());
+        url.query().map(|q| format!("{part}?{q}")).unwrap_or(part)
+    };
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    for url in addresses {
+        *counts.entry(last(url)).or_default() += 1;
+    }
+    let whole = |url: &Url| {
+        let path = url.path().trim_matches('/').replace('/', ".");
+        let query = url.query().map(|q| format!("?{q}")).unwrap_or_default();
+        format!("{}{path}{query}", if url.path().ends_with('/') { "." } else { "" })
+    };
+    addresses.iter().map(|url| if counts[&last(url)] == 1 { last(url) } else { whole(url) }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_the_last_part_of_the_address_unless_two_are_alike() {
+        let urls = ["http://s/p/vale-1", "http://s/p/vale-2/", "http://s/a/x?c=1", "http://s/a/y", "http://s/b/y"];
+        let urls: Vec<Url> = urls.iter().map(|u| u.parse().unwrap()).collect();
+        assert_eq!(keys(&urls), ["vale-1", "vale-2", "x?c=1", "a.y", "b.y"]);
+    }
+}
