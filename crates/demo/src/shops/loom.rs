@@ -85,13 +85,10 @@ fn product_page(counter: &Counter<'_>, family: &Family, product: &Product) -> Re
     let stock =
         if product.has(Fault::SoldOut) { "https://schema.org/OutOfStock" } else { "https://schema.org/InStock" };
     let group = format!("LL-{}", 4_000 + family.index);
-    let mut offer = json!({
-        "@type": "Offer", "url": url, "priceCurrency": "EUR", "availability": stock,
+    let offer = json!({
+        "@type": "Offer", "url": url, "price": plain(product.price), "priceCurrency": "EUR", "availability": stock,
         "itemCondition": "https://schema.org/NewCondition",
     });
-    if !product.has(Fault::NoPrice) {
-        offer["price"] = json!(plain(product.price));
-    }
     let data = json!({
         "@context": "https://schema.org",
         "@type": "Product",
