@@ -40,6 +40,7 @@ pub fn run(args: Args) -> Outcome {
     say(summary.to_string().trim_end())?;
     match summary.exit_code() {
         0 => Ok(()),
+        69 => Err(Failure::new(69, "no store could be read; the table says why")),
         130 => Err(Failure::new(130, "stopped; the next run goes on from here")),
         code => Err(Failure::new(code, "some stores were skipped or not read to their end; the table says why")),
     }
