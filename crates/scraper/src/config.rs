@@ -117,7 +117,7 @@ pub struct ListingFile {
     pub items: String,
     /// CSS selector of the link to the next listing.
     pub next: String,
-    /// The listing is made by JavaScript: render it in a browser.
+    /// The listing is made by JavaScript: render it in a browser, which reaches the store's host and those below it alone.
     pub browser: bool,
     /// CSS selector that matches once the browser has rendered everything; that of the items, if there is none.
     pub ready: Option<String>,
