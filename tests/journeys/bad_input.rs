@@ -1,5 +1,6 @@
 //! What each command says of what it cannot use: the file, the value, what was expected; and its exit code.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -160,21 +161,41 @@ fn a_run_folder_that_is_taken() {
 fn a_folder_that_cannot_be_written() {
     let small = Small::get();
     let dir = tempfile::tempdir().unwrap();
-    // A file where a folder must be: refused for root as for anybody, which a read-only folder is not.
     let file = dir.path().join("file");
     std::fs::write(&file, "in the way").unwrap();
-    let below = file.join("out");
-    let folder = striped_folder(dir.path(), &["broad", "narrow"], 4);
-    refused(run(goodtwin(["dataset", "import"]).arg(&folder).arg("--out").arg(&below)), 74, &["file"]);
-    let recipe = small_recipe(dir.path(), 32, 1, "random");
-    refused(train(&recipe, &small.dataset(), &below, &small.cache()), 74, &["file/out"]);
+    let read_only = dir.path().join("read-only");
+    std::fs::create_dir(&read_only).unwrap();
+    std::fs::set_permissions(&read_only, std::fs::Permissions::from_mode(0o555)).unwrap();
+    // Root writes where it must not; the kernel's own file system refuses root too.
+    let read_only = if std::fs::write(read_only.join("probe"), "").is_ok() { "/sys".into() } else { read_only };
+    for folder in [file, read_only] {
+        every_writer_refuses(small, dir.path(), &folder);
+    }
+}
+
+fn every_writer_refuses(small: &Small, dir: &Path, folder: &Path) {
+    let below = folder.join("goodtwin-out");
+    let name = folder.file_name().unwrap().to_str().unwrap();
+    let pictures = striped_folder(dir, &["broad", "narrow"], 4);
+    refused(run(goodtwin(["dataset", "import"]).arg(&pictures).arg("--out").arg(&below)), 74, &[name]);
+    let recipe = small_recipe(dir, 32, 1, "random");
+    refused(train(&recipe, &small.dataset(), &below, &small.cache()), 74, &[name]);
     let ended = run(goodtwin(["catalog", "build", "--device", "cpu", "--model"])
         .arg(small.run())
         .arg("--dataset")
         .arg(small.dataset())
         .arg("--out")
         .arg(&below));
-    refused(ended, 74, &["file"]);
+    refused(ended, 74, &[name]);
+}
+
+#[test]
+fn a_port_that_is_taken() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let ended =
+        run(goodtwin(["serve", "--device", "cpu", "--listen", &address, "--catalog"]).arg(Small::get().catalog()));
+    refused(ended, 69, &[&address]);
 }
 
 #[test]
