@@ -29,6 +29,7 @@ fn from_the_shops_to_the_page() {
     for store in ["canopy-goods", "loom-and-latch", "second-chapter", "omtanke"] {
         assert!(first.stdout.contains(store), "{store} is not in the table:\n{}", first.stdout);
     }
+    without_a_browser(&config, dir.path());
     let manifest = items(&crawl, dir.path());
     let again = scrape();
     assert_eq!(items(&crawl, dir.path()), manifest, "a second run changes nothing:\n{}", again.stdout);
@@ -75,6 +76,19 @@ fn configure(dir: &Path, addresses: &[String]) -> PathBuf {
         std::fs::write(&path, text).unwrap();
     }
     configs.join("demo.toml")
+}
+
+/// The store that needs a browser is reported and skipped; the others go on.
+fn without_a_browser(config: &Path, dir: &Path) {
+    let ended = run(goodtwin(["scrape", "--store", "omtanke", "--store", "canopy-goods", "--config"])
+        .arg(config)
+        .arg("--out")
+        .arg(dir.join("no-browser"))
+        .env("PATH", dir));
+    assert_eq!(ended.code, 3, "{}\n{}", ended.stdout, ended.stderr);
+    let line = |store: &str| ended.stdout.lines().find(|l| l.starts_with(store)).unwrap_or_default().to_string();
+    assert!(line("canopy-goods").contains("60"), "{}", ended.stdout);
+    assert!((ended.stdout.clone() + &ended.stderr).contains("browser"), "{}\n{}", ended.stdout, ended.stderr);
 }
 
 /// What `dataset build` makes of a crawl, as its rows.
