@@ -90,12 +90,10 @@ fn print_table(rungs: &[Rung], size: u32) -> Outcome {
             rung.features, r.recall_1, r.recall_5, r.type_1
         ))?;
     }
-    let Some((run, untouched)) = rungs.split_last().filter(|(last, _)| last.features == evaluate::THIS_RUN) else {
-        return Ok(());
-    };
+    let Some(run) = rungs.iter().find(|r| r.features == evaluate::THIS_RUN) else { return Ok(()) };
     let recall = |rung: &Rung| rung.retrieval.map_or(0.0, |r| r.recall_1);
-    let best =
-        untouched.iter().max_by(|a, b| recall(a).total_cmp(&recall(b))).expect("the untouched trunk was measured");
+    let untouched = rungs.iter().filter(|r| !r.features.starts_with(evaluate::THIS_RUN));
+    let best = untouched.max_by(|a, b| recall(a).total_cmp(&recall(b))).expect("the untouched trunk was measured");
     let verdict = if recall(run) > recall(best) { "beats" } else { "does not beat" };
     say(format_args!(
         "\nThis run {verdict} the best untouched feature, {} ({:.3} against {:.3}).",
