@@ -28,10 +28,25 @@ impl Failure {
     }
 }
 
-impl From<goodtwin_core::Error> for Failure {
-    fn from(e: goodtwin_core::Error) -> Self {
-        Failure::new(e.exit_code(), e.to_string())
-    }
+/// Errors that know their exit code.
+macro_rules! exit_by_their_code {
+    ($($error:ty),* $(,)?) => {$(
+        impl From<$error> for Failure {
+            fn from(e: $error) -> Self {
+                Failure::new(e.exit_code(), e.to_string())
+            }
+        }
+    )*};
+}
+
+exit_by_their_code! {
+    goodtwin_core::Error,
+    goodtwin_inference::Error,
+    goodtwin_scraper::Error,
+    goodtwin_training::Error,
+    goodtwin_training::dataset::Error,
+    goodtwin_vision::Error,
+    goodtwin_web::Error,
 }
 
 impl From<goodtwin_demo::Error> for Failure {
@@ -41,42 +56,6 @@ impl From<goodtwin_demo::Error> for Failure {
             goodtwin_demo::Error::Ports { .. } => 2,
         };
         Failure::new(code, e.to_string())
-    }
-}
-
-impl From<goodtwin_inference::Error> for Failure {
-    fn from(e: goodtwin_inference::Error) -> Self {
-        Failure::new(e.exit_code(), e.to_string())
-    }
-}
-
-impl From<goodtwin_web::Error> for Failure {
-    fn from(e: goodtwin_web::Error) -> Self {
-        Failure::new(e.exit_code(), e.to_string())
-    }
-}
-
-impl From<goodtwin_vision::Error> for Failure {
-    fn from(e: goodtwin_vision::Error) -> Self {
-        Failure::new(e.exit_code(), e.to_string())
-    }
-}
-
-impl From<goodtwin_training::Error> for Failure {
-    fn from(e: goodtwin_training::Error) -> Self {
-        Failure::new(e.exit_code(), e.to_string())
-    }
-}
-
-impl From<goodtwin_training::dataset::Error> for Failure {
-    fn from(e: goodtwin_training::dataset::Error) -> Self {
-        Failure::new(e.exit_code(), e.to_string())
-    }
-}
-
-impl From<goodtwin_scraper::Error> for Failure {
-    fn from(e: goodtwin_scraper::Error) -> Self {
-        Failure::new(e.exit_code(), e.to_string())
     }
 }
 
@@ -155,6 +134,7 @@ mod tests {
         write_line(&mut Fails(ErrorKind::BrokenPipe), "twins").unwrap();
         assert_eq!(write_line(&mut Fails(ErrorKind::StorageFull), "twins").unwrap_err().code, 74);
     }
+
     #[test]
     fn control_characters_are_shown_and_not_obeyed() {
         assert_eq!(printable("`\u{1b}[2J\r` is no split:\nGrün\u{9b}"), "`\\u{1b}[2J\\r` is no split:\nGrün\\u{9b}");
