@@ -36,14 +36,7 @@ pub(super) fn pages(counter: &Counter<'_>) -> Vec<(String, Resource)> {
         ("/sell".into(), frame("Sell with us", "<h1>Sell with us</h1>\n")),
         ("/basket".into(), frame("Basket", "<h1>Your basket is empty</h1>\n")),
     ];
-    let pages = counter.products.len().div_ceil(PER_PAGE);
-    for (n, chunk) in counter.products.chunks(PER_PAGE).enumerate() {
-        let listing = || listing(counter, chunk, n + 1, pages);
-        if n == 0 {
-            out.push(("/shop".into(), listing()));
-        }
-        out.push((format!("/shop?page={}", n + 1), listing()));
-    }
+    out.extend(counter.listings("/shop", PER_PAGE, listing));
     for (family, product) in &counter.products {
         out.push((path(product), product_page(counter, family, product)));
     }

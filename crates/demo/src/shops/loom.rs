@@ -32,14 +32,7 @@ pub(super) fn pages(counter: &Counter<'_>) -> Vec<(String, Resource)> {
             frame("Caring for leather", "", "<h1>Caring for leather</h1>\n<p>Keep it dry.</p>\n"),
         ),
     ];
-    let pages = counter.products.len().div_ceil(PER_PAGE);
-    for (n, chunk) in counter.products.chunks(PER_PAGE).enumerate() {
-        let listing = || listing(counter, chunk, n + 1, pages);
-        if n == 0 {
-            out.push(("/bags".into(), listing()));
-        }
-        out.push((format!("/bags?page={}", n + 1), listing()));
-    }
+    out.extend(counter.listings("/bags", PER_PAGE, listing));
     for (family, product) in &counter.products {
         out.push((path(product), product_page(counter, family, product)));
     }

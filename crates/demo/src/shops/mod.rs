@@ -94,7 +94,23 @@ pub(crate) struct Counter<'a> {
     pub products: Vec<(&'a Family, &'a Product)>,
 }
 
+/// Makes one page of a listing of its products, its number from 1, and how many pages there are.
+type ListingPage = fn(&Counter<'_>, &[(&Family, &Product)], usize, usize) -> Resource;
+
 impl Counter<'_> {
+    /// The pages of a listing under `PATH?page=N`, the first under `PATH` too.
+    pub fn listings(&self, path: &str, per_page: usize, page: ListingPage) -> Vec<(String, Resource)> {
+        let pages = self.products.len().div_ceil(per_page);
+        let mut out = Vec::with_capacity(pages + 1);
+        for (n, chunk) in self.products.chunks(per_page).enumerate() {
+            if n == 0 {
+                out.push((path.to_string(), page(self, chunk, n + 1, pages)));
+            }
+            out.push((format!("{path}?page={}", n + 1), page(self, chunk, n + 1, pages)));
+        }
+        out
+    }
+
     /// The path of one of a product's photographs.
     pub fn photo_path(&self, product: &Product, view: usize) -> String {
         match self.shop.key {
