@@ -26,6 +26,8 @@ enum Command {
     Dataset(commands::dataset::Args),
     /// Fine-tune the top of VGG16 on a data set
     Train(commands::train::Args),
+    /// Bring in the weights of a second trunk
+    Weights(commands::weights::Args),
     /// Measure a run on held-out families, beside the untouched trunk
     Eval(commands::eval::Args),
     /// Make the catalogue of embeddings that search and serve read
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Command::Scrape(args) => commands::scrape::run(args),
         Command::Dataset(args) => commands::dataset::run(args),
         Command::Train(args) => commands::train::run(args),
+        Command::Weights(args) => commands::weights::run(args),
         Command::Eval(args) => commands::eval::run(args),
         Command::Catalog(args) => commands::catalog::run(args),
         Command::Search(args) => commands::search::run(args),

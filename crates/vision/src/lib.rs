@@ -4,6 +4,8 @@
 //! - [`preprocess`]: [`Preprocess`]: a [`Picture`](goodtwin_imaging::Picture) in, planes BGR minus ImageNet's mean out.
 //! - [`weights`]: [`Weights`]: a safetensors file in, named tensors out, with shapes checked.
 //! - [`vgg16`]: [`Trunk`] (blocks 1 to 4, frozen) and block 5, in Burn.
+//! - [`resnet50`]: the second trunk: stages 1 to 3, frozen, and stage 4.
+//! - [`import`]: ResNet-50's weights, a file of the user's with torchvision's names in, folded weights out.
 //! - [`pooling`]: maps in, vectors out: flatten, mean, generalised mean, grid.
 //! - [`top`]: [`Top`], what is fine-tuned: block 5, the dense layer, the softmax.
 //! - [`checkpoint`]: a run folder's `model.json` and `model.safetensors`, written and read.
@@ -15,8 +17,10 @@ pub mod checkpoint;
 pub mod device;
 pub mod embedder;
 pub mod error;
+pub mod import;
 pub mod pooling;
 pub mod preprocess;
+pub mod resnet50;
 pub mod top;
 pub mod untouched;
 pub mod vgg16;

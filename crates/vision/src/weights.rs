@@ -123,10 +123,17 @@ impl Stored {
 
 /// The bytes of a safetensors file with these tensors, in order of their names.
 pub fn serialize(tensors: &BTreeMap<String, Stored>) -> Vec<u8> {
+    serialize_with(tensors, None)
+}
+
+/// The same, with one line about them in the header: its key and its text. One only, since the library keeps them in a hash
+/// map, and two would give two files of one content.
+pub fn serialize_with(tensors: &BTreeMap<String, Stored>, about: Option<(&str, String)>) -> Vec<u8> {
     let views = tensors.iter().map(|(name, t)| {
         let view = safetensors::tensor::TensorView::new(t.dtype, t.shape.clone(), &t.bytes)
             .expect("a stored tensor has as many bytes as its shape says");
         (name, view)
     });
-    safetensors::serialize(views, None).expect("the header is made of names and shapes")
+    let about = about.map(|(key, text)| [(key.to_owned(), text)].into());
+    safetensors::serialize(views, about).expect("the header is made of names and shapes")
 }

@@ -8,3 +8,4 @@ pub mod scrape;
 pub mod search;
 pub mod serve;
 pub mod train;
+pub mod weights;
