@@ -36,6 +36,8 @@ enum Command {
     Search(commands::search::Args),
     /// Serve the web page
     Serve(commands::serve::Args),
+    /// Answer test cases, one JSON line each, with the functions that scrape uses
+    Conform(commands::conform::Args),
     /// Serve the demo's four stores on loopback
     Demo(commands::demo::Args),
 }
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         Command::Catalog(args) => commands::catalog::run(args),
         Command::Search(args) => commands::search::run(args),
         Command::Serve(args) => commands::serve::run(args),
+        Command::Conform(args) => commands::conform::run(args),
         Command::Demo(args) => commands::demo::run(args),
     };
     exit::report(done)

@@ -1,6 +1,7 @@
 //! One file a subcommand: its options, and the call into the crate that does the work.
 
 pub mod catalog;
+pub mod conform;
 pub mod dataset;
 pub mod demo;
 pub mod eval;
