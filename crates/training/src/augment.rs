@@ -9,6 +9,12 @@ use crate::recipe::Augment;
 /// Raised when [`view`] changes, so that no cache keeps what an older one made.
 pub const VERSION: u32 = 1;
 
+/// All that a view depends on but the picture and the view's number; `views` says only how many there are.
+pub fn settings(augment: &Augment) -> serde_json::Value {
+    let Augment { views: _, rotation, shift, flip } = augment;
+    serde_json::json!({ "version": VERSION, "rotation": rotation, "shift": shift, "flip": flip })
+}
+
 /// View `number` (from 1) of a framed picture. The picture's own seed and the number fix it.
 ///
 /// Where the moved picture leaves a gap, its edge is repeated, as Keras' `ImageDataGenerator` does by default.

@@ -28,7 +28,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
-use crate::cache::Views;
+use crate::cache::Source;
 use crate::metrics::{Confusion, argmax};
 use crate::recipe::{Rule, Schedule, Start};
 use crate::retrieval::{self, Retrieval};
@@ -93,8 +93,9 @@ pub fn train(recipe: &Recipe, dataset: &Dataset, places: &Places<'_>, compute: &
     }
     let imagenet = Weights::load_vgg16_imagenet(places.imagenet)?;
     let staged = StagedDir::new(places.out)?;
-    let views = Views { augment: (recipe.augment.views > 0).then_some(&recipe.augment), seed: recipe.seed };
-    let cache = TrunkCache::fill(places.cache, dataset, &recipe.preprocess, views, &imagenet, compute, ui)?;
+    let (preprocess, augment) = (&recipe.preprocess, &recipe.augment);
+    let cache =
+        TrunkCache::open(places.cache, &Source { dataset, preprocess, augment, imagenet: &imagenet, compute, ui })?;
 
     let device = compute.device().clone().autodiff();
     device.seed(recipe.seed);

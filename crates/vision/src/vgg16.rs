@@ -8,7 +8,7 @@ use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor};
 
-use crate::{Result, Weights};
+use crate::{Compute, Result, Weights};
 
 /// Channels of each block's output.
 pub const CHANNELS: [usize; 5] = [64, 128, 256, 512, 512];
@@ -65,6 +65,12 @@ impl Trunk {
     pub fn load(weights: &Weights, device: &Device) -> Result<Trunk> {
         let blocks = (1..=4).map(|n| Block::load(n, weights, device)).collect::<Result<_>>()?;
         Ok(Trunk { blocks }.freeze())
+    }
+
+    /// Which code does the sums: what was kept of another's may differ in the last bits. The number is raised when they
+    /// change.
+    pub fn arithmetic(compute: &Compute) -> String {
+        format!("vgg16 1, {}", compute.backend())
     }
 
     /// `[n, 3, h, w]`, preprocessed, to `block4_pool`: `[n, 512, h/16, w/16]`.

@@ -1,0 +1,148 @@
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use burn::nn::loss::CrossEntropyLossConfig;
+use burn::tensor::Int;
+use goodtwin_core::{BagType, DatasetWriter, Split};
+use goodtwin_vision::preprocess::{Colour, Fit};
+use goodtwin_vision::top::Activation;
+use goodtwin_vision::{NetworkSpec, Pooling, Top};
+
+use super::*;
+
+const PREPROCESS: Preprocess = Preprocess { size: 32, colour: Colour::Full, fit: Fit::Pad };
+const AUGMENT: Augment = Augment { views: 1, rotation: 10.0, shift: 0.1, flip: true };
+
+fn imagenet() -> Weights {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../checkpoints/vgg16-imagenet-f16.safetensors");
+    Weights::load_vgg16_imagenet(&path).unwrap()
+}
+
+/// Pictures of stripes, one for each of these widths.
+fn pictures(dir: &Path, widths: &[u32]) -> Dataset {
+    let writer = DatasetWriter::create(dir).unwrap();
+    let row = |width: &u32| {
+        let rgb = (0..40).flat_map(|y| (0..40).flat_map(move |x| [if x / width % 2 == 0 { 230 } else { 20 }, y, 90]));
+        let bytes = Picture::new(40, 40, rgb.collect()).to_png();
+        let sha256 = ContentId::of(&bytes);
+        Row {
+            file_name: writer.add_image(&bytes, &sha256, "png").unwrap(),
+            sha256,
+            width: 40,
+            height: 40,
+            bag_type: BagType::new(if *width < 4 { "narrow" } else { "broad" }),
+            split: Split::Train,
+            family: None,
+            background: None,
+            colour: None,
+            brand: None,
+            title: None,
+            source: None,
+            item: None,
+        }
+    };
+    let rows = widths.iter().map(row).collect();
+    writer.finish(rows, BTreeMap::new(), "all in train".into(), vec![]).unwrap()
+}
+
+fn open(root: &Path, dataset: &Dataset, augment: &Augment, imagenet: &Weights) -> TrunkCache {
+    let (compute, ui) = (Compute::cpu(), Ui::detect());
+    let source = Source { dataset, preprocess: &PREPROCESS, augment, imagenet, compute: &compute, ui: &ui };
+    TrunkCache::open(root, &source).unwrap()
+}
+
+/// How many outputs lie in all folders.
+fn kept(root: &Path) -> usize {
+    let lines = |dir: std::fs::DirEntry| {
+        std::fs::read_to_string(dir.path().join("index.jsonl")).map_or(0, |text| text.lines().count())
+    };
+    std::fs::read_dir(root).unwrap().map(|dir| lines(dir.unwrap())).sum()
+}
+
+#[test]
+fn a_changed_picture_and_another_view_cost_only_themselves() {
+    let dir = tempfile::tempdir().unwrap();
+    let (root, imagenet) = (dir.path().join("cache"), imagenet());
+    let first = pictures(&dir.path().join("first"), &[1, 3, 5]);
+    open(&root, &first, &AUGMENT, &imagenet);
+    assert_eq!(kept(&root), 6);
+    open(&root, &first, &AUGMENT, &imagenet);
+    assert_eq!(kept(&root), 6, "nothing is worked out twice");
+    let second = pictures(&dir.path().join("second"), &[1, 3, 7]);
+    open(&root, &second, &AUGMENT, &imagenet);
+    assert_eq!(kept(&root), 8, "the new picture and its view");
+    open(&root, &second, &Augment { views: 2, ..AUGMENT }, &imagenet);
+    assert_eq!(kept(&root), 11, "a second view of three pictures");
+    open(&root, &second, &Augment { shift: 0.2, ..AUGMENT }, &imagenet);
+    assert_eq!(kept(&root), 14, "other views of three pictures, which themselves are the same");
+}
+
+#[test]
+fn a_bent_bit_is_worked_out_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let (root, imagenet) = (dir.path().join("cache"), imagenet());
+    let dataset = pictures(&dir.path().join("data"), &[1, 3, 5]);
+    let before = open(&root, &dataset, &AUGMENT, &imagenet).values(&[0, 1, 2], &[0, 0, 0]).unwrap();
+    for folder in std::fs::read_dir(&root).unwrap() {
+        let maps = folder.unwrap().path().join("maps.f16");
+        let mut bytes = std::fs::read(&maps).unwrap();
+        bytes[5000] ^= 64;
+        std::fs::write(&maps, bytes).unwrap();
+    }
+    let after = open(&root, &dataset, &AUGMENT, &imagenet).values(&[0, 1, 2], &[0, 0, 0]).unwrap();
+    assert_eq!(before, after);
+    assert_eq!(kept(&root), 8, "one of the pictures, and one of their views");
+}
+
+#[test]
+fn a_step_from_the_cache_has_the_loss_of_one_without_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (imagenet, compute) = (imagenet(), Compute::cpu());
+    let dataset = pictures(&dir.path().join("data"), &[1, 3, 5, 7]);
+    let cache = open(&dir.path().join("cache"), &dataset, &AUGMENT, &imagenet);
+    let device = compute.device().clone().autodiff();
+    let spec = NetworkSpec {
+        trunk: "vgg16".into(),
+        trunk_sha256: imagenet.id().clone(),
+        pooling: Pooling::Joint,
+        dense: 32,
+        activation: Activation::None,
+        dropout: 0.0,
+        classes: dataset.classes(),
+    };
+    let top = Top::init(&spec, PREPROCESS.size, &imagenet, &device).unwrap();
+    let trunk = Trunk::load(&imagenet, compute.device()).unwrap();
+    let (rows, views) = ([0, 1, 2, 3], [0, 1, 1, 0]);
+    let planes: Vec<Vec<f32>> = rows
+        .iter()
+        .zip(views)
+        .map(|(i, view)| {
+            let row = &dataset.rows[*i];
+            let framed = PREPROCESS.frame(&decode(&dataset, row).unwrap());
+            let seen = if view == 0 { framed } else { augment::view(&framed, &AUGMENT, own_seed(row), view) };
+            PREPROCESS.planes(&seen)
+        })
+        .collect();
+    let uncached = trunk.forward(input_tensor(&planes, &PREPROCESS, compute.device()));
+    let loss_of = CrossEntropyLossConfig::new().init(&device);
+    let loss = |maps: TensorData| {
+        let (_, logits) = top.forward(Tensor::from_data(maps, &device));
+        let labels = Tensor::<1, Int>::from_data([0, 0, 1, 1], &device);
+        f64::from(loss_of.forward(logits, labels).into_scalar::<f32>())
+    };
+    let (cached, uncached) = (cache.values(&rows, &views).unwrap(), uncached.into_data());
+    let values = |maps: &TensorData| maps.clone().try_into_vec::<f32>().unwrap();
+    let off = |(a, b): (&f32, &f32)| (a - b).abs() / b.abs().max(1e-3);
+    let worst = values(&cached).iter().zip(&values(&uncached)).map(off).fold(0.0, f32::max);
+    assert!(worst > 0.0 && worst <= 1.0 / 2048.0, "f16 keeps 11 bits: off by {worst}");
+    let (cached, uncached) = (loss(cached), loss(uncached));
+    assert!((cached / uncached - 1.0).abs() < 1e-3, "cached {cached}, uncached {uncached}");
+}
+
+#[test]
+fn what_f16_cannot_hold_is_its_largest_number() {
+    let largest = 65_504f32.to_le_bytes();
+    let f16s = to_f16(&[1e6, 65_504.0, 0.5]);
+    let back: Vec<f32> = f16s.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect();
+    assert_eq!(back, [f32::from_le_bytes(largest), 65_504.0, 0.5]);
+}
