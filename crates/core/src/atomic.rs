@@ -1,7 +1,8 @@
 //! Files that are whole or not there at all.
 //!
-//! What is not whole yet is called `.tmp-PID-…`, beside its target. A process that is killed leaves it behind; the next one
-//! that writes in the same folder removes it.
+//! What is not whole yet is called `.tmp-PID-…`, beside its target, and locked (flock) for as long as its maker lives, in
+//! whatever container. A process that is killed leaves it behind without the lock; the next one that writes in the same
+//! folder removes it.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -15,24 +16,70 @@ use crate::{Error, Result};
 ///
 /// The folder is made if it is missing. On any error the file that stood there before still stands.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    write_with(path, |file| file.write_all(bytes))
+    let file = filled(path, || format!("write {} bytes", bytes.len()), |file| file.write_all(bytes))?;
+    file.publish()?;
+    sync_dir(parent(path))
+}
+
+/// [`write`] without waiting for the disk: whole or not there for all who look, even after `kill -9`; but after a loss of power
+/// only once [`sync_all_under`] was called. For many small files, which would each wait longer than they take.
+pub fn write_unsynced(path: &Path, bytes: &[u8]) -> Result<()> {
+    let file = filled(path, || format!("write {} bytes", bytes.len()), |file| file.write_all(bytes))?;
+    file.rename()
+}
+
+/// Make all that was written under this folder durable, and all else on its file system with it, in one go.
+pub fn sync_all_under(folder: &Path) -> Result<()> {
+    let disk = |e: std::io::Error| Error::disk(folder, "make its files durable", e);
+    let _folder = File::open(folder).map_err(disk)?;
+    #[cfg(target_os = "linux")]
+    rustix::fs::syncfs(&_folder).map_err(|e| disk(e.into()))?;
+    #[cfg(not(target_os = "linux"))]
+    rustix::fs::sync();
+    Ok(())
 }
 
 /// [`write`] for contents that are made on the way, such as a large matrix.
 pub fn write_with(path: &Path, fill: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
+    filled(path, || "write the file".into(), fill)?.publish()?;
+    sync_dir(parent(path))
+}
+
+/// A temporary file with all its bytes, beside the path that it is for.
+struct Filled<'a> {
+    file: tempfile::NamedTempFile,
+    path: &'a Path,
+    action: String,
+}
+
+fn filled<'a>(
+    path: &'a Path,
+    action: impl Fn() -> String,
+    fill: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+) -> Result<Filled<'a>> {
     let folder = parent(path);
     create_dir(folder)?;
     remove_stale(folder);
     let mut file = temporary_file(folder).map_err(|e| Error::disk(folder, "create a temporary file", e))?;
-    let disk = |e| Error::disk(path, "write the file", e);
-    {
-        let mut buffered = std::io::BufWriter::new(file.as_file_mut());
-        fill(&mut buffered).map_err(disk)?;
-        buffered.flush().map_err(disk)?;
+    let mut buffered = std::io::BufWriter::new(file.as_file_mut());
+    let done = fill(&mut buffered).and_then(|()| buffered.flush());
+    drop(buffered);
+    match done {
+        Ok(()) => Ok(Filled { file, path, action: action() }),
+        Err(e) => Err(Error::disk(path, action(), e)),
     }
-    file.as_file().sync_all().map_err(disk)?;
-    file.persist(path).map_err(|e| disk(e.error))?;
-    sync_dir(folder)
+}
+
+impl Filled<'_> {
+    fn publish(self) -> Result<()> {
+        self.file.as_file().sync_all().map_err(|e| Error::disk(self.path, self.action.clone(), e))?;
+        self.rename()
+    }
+
+    fn rename(self) -> Result<()> {
+        let Filled { file, path, action } = self;
+        file.persist(path).map(drop).map_err(|e| Error::disk(path, action, e.error))
+    }
 }
 
 /// `mkdir -p`, with the folder named when it fails.
@@ -51,6 +98,8 @@ pub fn sync_dir(path: &Path) -> Result<()> {
 pub struct StagedDir {
     staging: tempfile::TempDir,
     target: PathBuf,
+    /// Held until the folder has its name, or is gone.
+    _lock: File,
 }
 
 impl StagedDir {
@@ -59,8 +108,8 @@ impl StagedDir {
         let folder = parent(target);
         create_dir(folder)?;
         remove_stale(folder);
-        let staging = temporary_dir(folder).map_err(|e| Error::disk(folder, "create a temporary folder", e))?;
-        Ok(StagedDir { staging, target: target.into() })
+        let made = temporary_dir(folder).map_err(|e| Error::disk(folder, "create a temporary folder", e))?;
+        Ok(StagedDir { staging: made.0, target: target.into(), _lock: made.1 })
     }
 
     /// Where to put the files.
@@ -83,7 +132,10 @@ impl StagedDir {
         exchange(self.staging.path(), &self.target).map_err(|e| self.refused(e))?;
         sync_dir(parent(&self.target))?;
         let target = self.target;
-        self.staging.close().map_err(|e| Error::disk(target, "remove the old folder", e))
+        match self.staging.close() {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::disk(target, "remove the old folder", e)),
+            _ => Ok(()),
+        }
     }
 
     /// [`StagedDir::publish`] where nothing may be replaced: a folder with something in it stays, and ours is removed.
@@ -129,7 +181,7 @@ pub fn swap_link(link: &Path, target: &Path) -> Result<()> {
     let folder = parent(link);
     let disk = |e| Error::disk(link, "swap the link", e);
     remove_stale(folder);
-    let staging = temporary_dir(folder).map_err(disk)?;
+    let (staging, _lock) = temporary_dir(folder).map_err(disk)?;
     let fresh = staging.path().join("link");
     std::os::unix::fs::symlink(target, &fresh).map_err(disk)?;
     fs::rename(&fresh, link).map_err(disk)?;
@@ -167,21 +219,43 @@ fn prefix() -> String {
 
 /// `tempfile` makes files that only their owner reads; an artefact is for everybody whom the umask allows.
 fn temporary_file(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
-    let prefix = prefix();
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(&prefix);
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder)
+    tempfile::Builder::new().prefix(&prefix()).make_in(folder, |path| {
+        let mut options = File::options();
+        options.read(true).write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o666);
+        let file = options.open(path)?;
+        match is_locked_by_us(&file, path) {
+            true => Ok(file),
+            // Somebody swept it away before it was locked. On this error `tempfile` takes another name.
+            false => Err(std::io::ErrorKind::AlreadyExists.into()),
+        }
+    })
 }
 
-fn temporary_dir(folder: &Path) -> std::io::Result<tempfile::TempDir> {
+/// The folder, and its lock.
+fn temporary_dir(folder: &Path) -> std::io::Result<(tempfile::TempDir, File)> {
     let prefix = prefix();
     let mut builder = tempfile::Builder::new();
     builder.prefix(&prefix);
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
-    builder.tempdir_in(folder)
+    loop {
+        let dir = builder.tempdir_in(folder)?;
+        match File::open(dir.path()) {
+            Ok(lock) if is_locked_by_us(&lock, dir.path()) => return Ok((dir, lock)),
+            Ok(_) => {}
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+/// Take the lock that says that somebody is at work on this; then it still stands at its path, unless a sweeper was quicker.
+/// Where a file system has no locks, nobody can sweep, either.
+fn is_locked_by_us(file: &File, path: &Path) -> bool {
+    let locked = rustix::fs::flock(file, rustix::fs::FlockOperation::LockExclusive);
+    locked.is_err() || path.exists()
 }
 
 /// Remove what processes that are gone left in this folder; looked for once a folder, as folders of pictures are long.
@@ -189,29 +263,28 @@ fn temporary_dir(folder: &Path) -> std::io::Result<tempfile::TempDir> {
 /// Nothing depends on it, so that a folder that cannot be listed or a file that will not go is passed over in silence.
 fn remove_stale(folder: &Path) {
     static LOOKED_AT: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
-    // Only Linux says here who is alive; without it everybody would seem dead.
-    if !cfg!(target_os = "linux") || !Path::new("/proc/self").exists() {
-        return;
-    }
     if !LOOKED_AT.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.into()) {
         return;
     }
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
-        let stale = maker(&path).is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists());
-        if stale {
+        if !is_temporary(&path) {
+            continue;
+        }
+        let Ok(file) = File::open(&path) else { continue };
+        // Held while it is removed: its maker, if it is only just there, waits for us and then sees that it is gone.
+        if rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_ok() {
             let is_dir = entry.file_type().is_ok_and(|t| t.is_dir());
             let _ = if is_dir { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
         }
     }
 }
 
-/// The process that made this temporary file or folder.
-fn maker(path: &Path) -> Option<u32> {
-    if path.extension().is_some_and(|e| e == ASIDE) {
-        return None;
-    }
-    path.file_name()?.to_str()?.strip_prefix(PREFIX)?.split_once('-')?.0.parse().ok()
+/// Whether this is a temporary file or folder of ours, by its name.
+fn is_temporary(path: &Path) -> bool {
+    let name = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_prefix(PREFIX));
+    let maker = name.and_then(|n| n.split_once('-')).map(|(maker, _)| maker);
+    maker.is_some_and(|m| m.parse::<u32>().is_ok()) && path.extension().is_none_or(|e| e != ASIDE)
 }
 
 #[cfg(test)]
@@ -268,48 +341,63 @@ mod tests {
         }
         assert_eq!(names(dir.path()), ["current"]);
     }
-    /// No process: the kernel's highest is 2^22.
-    const GONE: u32 = 1 << 30;
 
-    #[cfg(target_os = "linux")]
     #[test]
     fn what_a_killed_process_left_is_removed_and_nothing_else() {
         let leave = |folder: &Path| {
-            fs::create_dir_all(folder.join(format!(".tmp-{GONE}-aBcDeF/images"))).unwrap();
-            fs::write(folder.join(format!(".tmp-{GONE}-aBcDeF/images/a.jpg")), "half").unwrap();
-            fs::write(folder.join(format!(".tmp-{GONE}-gHiJkL")), "half").unwrap();
-            fs::create_dir(folder.join(format!(".tmp-{GONE}-mNoPqR.old"))).unwrap();
-            fs::create_dir(folder.join(format!(".tmp-{}-living", std::process::id()))).unwrap();
+            fs::create_dir_all(folder.join(".tmp-4-aBcDeF/images")).unwrap();
+            fs::write(folder.join(".tmp-4-aBcDeF/images/a.jpg"), "half").unwrap();
+            fs::write(folder.join(".tmp-1-gHiJkL"), "half").unwrap();
+            fs::create_dir(folder.join(".tmp-4-mNoPqR.old")).unwrap();
+            fs::create_dir(folder.join(".tmp-5-living")).unwrap();
+            fs::write(folder.join(".tmp-5-living-too"), "half").unwrap();
             fs::write(folder.join(".tmp-notes"), "somebody's").unwrap();
-            fs::write(folder.join(format!("{GONE}-x")), "somebody's").unwrap();
+            fs::write(folder.join("4-x"), "somebody's").unwrap();
+            // As another process, perhaps in another container where the numbers mean something else, would hold them.
+            let hold = |name| {
+                let file = File::open(folder.join(name)).unwrap();
+                rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).unwrap();
+                file
+            };
+            (hold(".tmp-5-living"), hold(".tmp-5-living-too"))
         };
-        let kept = |more: &str| {
-            let mut kept = vec![
-                format!(".tmp-{GONE}-mNoPqR.old"),
-                format!(".tmp-{}-living", std::process::id()),
-                ".tmp-notes".into(),
-                format!("{GONE}-x"),
-                more.to_string(),
-            ];
-            kept.sort();
-            kept
-        };
+        let kept =
+            |more: &'static str| [".tmp-4-mNoPqR.old", ".tmp-5-living", ".tmp-5-living-too", ".tmp-notes", "4-x", more];
         let (folders, files) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        leave(folders.path());
+        let _living = leave(folders.path());
         StagedDir::new(&folders.path().join("run")).unwrap().publish().unwrap();
         assert_eq!(names(folders.path()), kept("run"));
-        leave(files.path());
+        let _living = leave(files.path());
         write(&files.path().join("a.json"), b"{}").unwrap();
         assert_eq!(names(files.path()), kept("a.json"));
     }
 
-    #[cfg(target_os = "linux")]
     #[test]
-    fn a_temporary_name_says_whose_it_is() {
+    fn what_is_being_made_is_locked_until_it_is_made() {
+        let is_free = |path: &Path| {
+            let file = File::open(path).unwrap();
+            rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_ok()
+        };
         let dir = tempfile::tempdir().unwrap();
         let staged = StagedDir::new(&dir.path().join("run")).unwrap();
-        assert_eq!(maker(staged.path()), Some(std::process::id()));
-        assert_eq!(maker(temporary_file(dir.path()).unwrap().path()), Some(std::process::id()));
+        let file = temporary_file(dir.path()).unwrap();
+        for path in [staged.path(), file.path()] {
+            assert!(is_temporary(path) && !is_free(path), "{}", path.display());
+        }
+        staged.publish().unwrap();
+        assert!(is_free(&dir.path().join("run")));
+    }
+
+    #[test]
+    fn a_refusal_names_the_path_and_the_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("a.json")).unwrap();
+        let error = write(&dir.path().join("a.json"), b"1234").unwrap_err();
+        assert!(error.to_string().contains("a.json: cannot write 4 bytes: "), "{error}");
+        assert_eq!(names(dir.path()), ["a.json"]);
+        write_unsynced(&dir.path().join("b.json"), b"{}").unwrap();
+        sync_all_under(dir.path()).unwrap();
+        assert_eq!(names(dir.path()), ["a.json", "b.json"]);
     }
 
     /// The umask belongs to the whole process, so that this test runs itself in one of its own.

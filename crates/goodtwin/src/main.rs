@@ -1,10 +1,11 @@
 //! `goodtwin`: finds kinder twins of a bag, from scrape to web page.
 //!
 //! One file a subcommand in [`commands`]; what they do lives in the crates. [`exit`] is the one table that turns every
-//! crate's errors into exit codes.
+//! crate's errors into exit codes, [`signals`] the one way to be ended.
 
 mod commands;
 mod exit;
+mod signals;
 
 use std::process::ExitCode;
 

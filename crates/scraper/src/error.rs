@@ -42,6 +42,23 @@ impl Error {
         Error::Journal { path: path.into(), source }
     }
 
+    /// The same once more, for another task that failed with it.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Error::Journal { path, source: rusqlite::Error::SqliteFailure(code, said) } => {
+                Error::Journal { path: path.clone(), source: rusqlite::Error::SqliteFailure(*code, said.clone()) }
+            }
+            Error::Core(goodtwin_core::Error::Disk { path, action, source }) => {
+                let source = match source.raw_os_error() {
+                    Some(code) => std::io::Error::from_raw_os_error(code),
+                    None => std::io::Error::new(source.kind(), source.to_string()),
+                };
+                Error::Core(goodtwin_core::Error::Disk { path: path.clone(), action: action.clone(), source })
+            }
+            other => Error::Internal(other.to_string()),
+        }
+    }
+
     /// The exit code of `sysexits.h` that fits.
     pub fn exit_code(&self) -> u8 {
         match self {

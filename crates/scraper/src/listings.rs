@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use goodtwin_core::ContentId;
 use url::Url;
 
 use crate::browser::Browser;
@@ -172,7 +173,15 @@ fn keys(addresses: &[Url]) -> Vec<String> {
         let query = url.query().map(|q| format!("?{q}")).unwrap_or_default();
         format!("{}{path}{query}", if url.path().ends_with('/') { "." } else { "" })
     };
-    addresses.iter().map(|url| if counts[&last(url)] == 1 { last(url) } else { whole(url) }).collect()
+    let mut taken = HashSet::new();
+    let key = |url: &Url| {
+        let key = if counts[&last(url)] == 1 { last(url) } else { whole(url) };
+        // `/a/b` and `/a.b` would be one item, and one of them lost.
+        let key = if taken.contains(&key) { format!("{key}~{}", ContentId::of(url.as_str()).short()) } else { key };
+        taken.insert(key.clone());
+        key
+    };
+    addresses.iter().map(key).collect()
 }
 
 #[cfg(test)]
@@ -184,5 +193,9 @@ mod tests {
         let urls = ["http://s/p/vale-1", "http://s/p/vale-2/", "http://s/a/x?c=1", "http://s/a/y", "http://s/b/y"];
         let urls: Vec<Url> = urls.iter().map(|u| u.parse().unwrap()).collect();
         assert_eq!(keys(&urls), ["vale-1", "vale-2", "x?c=1", "a.y", "b.y"]);
+        let alike: Vec<Url> = ["http://s/a/y", "http://s/y", "http://s/a.y"].map(|u| u.parse().unwrap()).into();
+        let keys = keys(&alike);
+        assert_eq!(keys[..2], ["a.y", "y"]);
+        assert!(keys[2].starts_with("a.y~"), "{keys:?}");
     }
 }

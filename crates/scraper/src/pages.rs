@@ -52,7 +52,7 @@ impl StoreRun<'_> {
         extract: impl FnOnce(&Text) -> T + Send + 'static,
     ) -> Result<T, ReadError> {
         let key = url.to_string();
-        let known = self.journal.with(move |journal| journal.page(&key)).await?;
+        let known = self.journal.look(move |journal| journal.page(&key)).await?;
         let known = known.filter(|p| p.recipe == self.store.recipe);
         let read = |row: &PageRow| {
             serde_json::from_str::<T>(&row.extracted)
@@ -69,7 +69,7 @@ impl StoreRun<'_> {
                     not_modified: false,
                     body: rendered.html.into(),
                     validators: Validators::default(),
-                    robots_tags: vec![],
+                    headers: Default::default(),
                 }
             }
             None => {
@@ -89,7 +89,8 @@ impl StoreRun<'_> {
         let (store, run) = (self.store.file.name.clone(), self.run);
         let (value, row) = tokio::task::spawn_blocking(move || {
             let sha256 = ContentId::of(&answer.body);
-            let text = Text { body: decode(&answer.body), url: answer.url, robots_tags: answer.robots_tags };
+            let robots_tags = answer.robots_tags();
+            let text = Text { body: decode(&answer.body), url: answer.url, robots_tags };
             let value = extract(&text);
             let extracted = serde_json::to_string(&value).expect("our own types have string keys and serialise");
             (value, PageRow { store, run, validators: answer.validators, sha256, recipe, extracted })

@@ -44,7 +44,7 @@ impl StoreRun<'_> {
 
     async fn fetch_picture(&self, url: &str) -> Result<Picture, StoreEnd> {
         let key = url.to_string();
-        let known = self.journal.with(move |journal| journal.image(&key)).await?;
+        let known = self.journal.look(move |journal| journal.image(&key)).await?;
         let images_dir = self.config.out.join("images");
         let mut validators = Validators::default();
         if let Some(known) = &known {
@@ -67,7 +67,14 @@ impl StoreRun<'_> {
             }
         };
         let (key, kept) = (url.to_string(), row.clone());
-        self.journal.with(move |journal| journal.put_image(&key, &kept, Timestamp::now())).await?;
+        self.journal
+            .with(move |journal| {
+                if kept.outcome.is_ok() {
+                    journal.tells_of_files_under(&images_dir)?;
+                }
+                journal.put_image(&key, &kept, Timestamp::now())
+            })
+            .await?;
         Ok(row.outcome)
     }
 
@@ -79,7 +86,8 @@ impl StoreRun<'_> {
     }
 
     async fn check_and_keep(&self, url: &str, answer: Answer, images_dir: &Path) -> Result<ImageRow, StoreEnd> {
-        let Answer { body, validators, robots_tags, .. } = answer;
+        let robots_tags = answer.robots_tags();
+        let Answer { body, validators, .. } = answer;
         if robots_tags.iter().any(|tag| refuses_ai(tag, self.agent())) {
             let detail = format!("{url}: X-Robots-Tag: {}", robots_tags.join(", "));
             return Ok(self.bad(validators, "noai", detail));
@@ -97,10 +105,10 @@ impl StoreRun<'_> {
                 width: inspected.width,
                 height: inspected.height,
             };
-            // Before its row: a row says that the file is there.
+            // Before its row: a row says that the file is there. One that is there already may be what a loss of power left.
             let path = images_dir.join(image.file_name());
-            if !path.is_file() {
-                atomic::write(&path, &body)?;
+            if !std::fs::read(&path).is_ok_and(|there| there == body) {
+                atomic::write_unsynced(&path, &body)?;
             }
             Ok::<Picture, goodtwin_core::Error>(Ok(image))
         });
@@ -120,9 +128,11 @@ fn cause_of(error: FetchError) -> Result<(&'static str, String), StoreEnd> {
         FetchError::Status { status: 404 | 410, .. } => "gone",
         FetchError::Cut { .. } => "truncated",
         FetchError::TooLarge { .. } => "too-large",
-        // The picture's host may be another one than the shop's: that one asks to be left alone, the shop does not.
-        FetchError::NoTurn(NoTurn::Stalled { .. }) => "blocked",
-        FetchError::NoTurn(NoTurn::Stopping) | FetchError::Fatal(_) => return Err(error.into()),
+        // The picture's host may be another one than the shop's, and that one is never asked.
+        FetchError::NoTurn(NoTurn::TooSlow { .. }) => "blocked",
+        FetchError::NoTurn(NoTurn::Stopping | NoTurn::Stalled { .. }) | FetchError::Fatal(_) => {
+            return Err(error.into());
+        }
         _ => "blocked",
     };
     Ok((cause, error.to_string()))

@@ -17,7 +17,7 @@ use crate::lock::RunLock;
 use crate::pictures::AtWork;
 use crate::progress::Progress;
 use crate::stop::{GRACE, Stop};
-use crate::store_run::{StoreEnd, StoreRun};
+use crate::store_run::{AT_ONCE, StoreEnd, StoreRun};
 use crate::summary::{StoreSummary, Summary};
 use crate::{Journal, Result};
 
@@ -43,7 +43,7 @@ pub async fn run(config: &Config, progress: Progress, stop: Stop) -> Result<Summ
     let fetcher = Fetcher::new(&config.user_agent, governor, journal.clone(), Limits::default())?;
 
     let pictures = AtWork::default();
-    let mut troubles: Vec<Option<String>> = vec![None; config.stores.len()];
+    let mut ends: Vec<Option<Result<u32, StoreEnd>>> = config.stores.iter().map(|_| None).collect();
     let mut interrupted = false;
     let mut at_work: FuturesUnordered<_> = config
         .stores
@@ -60,13 +60,14 @@ pub async fn run(config: &Config, progress: Progress, stop: Stop) -> Result<Summ
                 progress,
                 pictures: &pictures,
                 caps: Caps::default(),
+                at_once: AT_ONCE,
             };
             async move {
                 let end = part.run().await;
                 let said = match &end {
-                    Ok(()) => None,
+                    Ok(_) => None,
                     Err(StoreEnd::Stopping) => Some("stopped".to_string()),
-                    Err(StoreEnd::Trouble(what)) => Some(what.clone()),
+                    Err(StoreEnd::Stalled(what) | StoreEnd::Trouble(what)) => Some(what.clone()),
                     Err(StoreEnd::Fatal(e)) => Some(e.to_string()),
                 };
                 part.progress.end(said.as_deref());
@@ -87,15 +88,15 @@ pub async fn run(config: &Config, progress: Progress, stop: Stop) -> Result<Summ
         };
         match ended {
             None => break,
-            Some((_, Ok(()))) => {}
             Some((_, Err(StoreEnd::Stopping))) => interrupted = true,
-            Some((n, Err(StoreEnd::Trouble(what)))) => troubles[n] = Some(what),
             Some((_, Err(StoreEnd::Fatal(error)))) => return Err(error),
+            Some((n, end)) => ends[n] = Some(end),
         }
     }
     drop(at_work);
-    let summary = summarize(config, &journal, run, troubles, interrupted).await?;
-    if !interrupted {
+    let summary = summarize(config, &journal, run, ends, interrupted).await?;
+    // A host that is stalled is asked again by the run that goes on with this one; nobody else is.
+    if !interrupted && !summary.stores.iter().any(|s| s.stalled) {
         journal.with(move |journal| journal.finish_run(run, Timestamp::now())).await?;
     }
     Ok(summary)
@@ -105,16 +106,23 @@ async fn summarize(
     config: &Config,
     journal: &SharedJournal,
     run: RunId,
-    troubles: Vec<Option<String>>,
+    ends: Vec<Option<Result<u32, StoreEnd>>>,
     interrupted: bool,
 ) -> Result<Summary> {
     let names: Vec<String> = config.stores.iter().map(|s| s.file.name.clone()).collect();
     let stores = journal
-        .with(move |journal| {
-            let stores = names.into_iter().zip(troubles);
-            stores
-                .map(|(name, trouble)| Ok(StoreSummary { tally: journal.tally(&name, run)?, name, trouble }))
-                .collect()
+        .look(move |journal| {
+            let summarize_store = |(name, end): (String, Option<Result<u32, StoreEnd>>)| {
+                let tally = journal.tally(&name, run)?;
+                tally.reconcile(&name, end.as_ref().and_then(|end| end.as_ref().ok().copied()))?;
+                let stalled = matches!(end, Some(Err(StoreEnd::Stalled(_))));
+                let trouble = match end {
+                    Some(Err(StoreEnd::Stalled(what) | StoreEnd::Trouble(what))) => Some(what),
+                    _ => None,
+                };
+                Ok(StoreSummary { name, tally, trouble, stalled })
+            };
+            names.into_iter().zip(ends).map(summarize_store).collect()
         })
         .await?;
     Ok(Summary { stores, interrupted })

@@ -29,25 +29,14 @@ impl Stopper {
 }
 
 impl Stop {
-    /// Stops at SIGINT and at SIGTERM.
-    ///
-    /// # Errors
-    /// When the system does not let us listen for them.
-    pub fn on_signals() -> std::io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
+    /// Stops when `reason` is done.
+    pub fn when(reason: impl Future<Output = ()> + Send + 'static) -> Self {
         let (stopper, stop) = Stopper::new();
         tokio::spawn(async move {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
+            reason.await;
             stopper.stop();
-            // Kept, so that the receivers do not take the end of this task for a signal that never came.
-            std::future::pending::<()>().await;
         });
-        Ok(stop)
+        stop
     }
 
     /// Until it is asked to; for ever, if nobody can ask any more.

@@ -19,13 +19,15 @@ use crate::{Error, State};
 
 /// Items of one store that are worked on at once. Each host is still asked one thing at a time: this only lets the next
 /// request leave while the last answer is looked at, and shops and their picture hosts be asked side by side.
-const AT_ONCE: usize = 4;
+pub(crate) const AT_ONCE: usize = 4;
 
 /// Why a store's part of a run ended early.
 #[derive(Debug)]
 pub(crate) enum StoreEnd {
     /// The run was asked to stop.
     Stopping,
+    /// A host asks to be left alone for now. What was to be asked of it stays to be asked, by the run that goes on with this one.
+    Stalled(String),
     /// The store cannot be read, or not to its end; others go on.
     Trouble(String),
     /// Nothing can go on.
@@ -42,6 +44,7 @@ impl From<FetchError> for StoreEnd {
     fn from(error: FetchError) -> Self {
         match error {
             FetchError::NoTurn(NoTurn::Stopping) => StoreEnd::Stopping,
+            FetchError::NoTurn(why @ NoTurn::Stalled { .. }) => StoreEnd::Stalled(why.to_string()),
             FetchError::Fatal(error) => StoreEnd::Fatal(error),
             other => StoreEnd::Trouble(other.to_string()),
         }
@@ -67,6 +70,7 @@ pub(crate) struct StoreRun<'a> {
     pub progress: StoreProgress,
     pub pictures: &'a AtWork,
     pub caps: Caps,
+    pub at_once: usize,
 }
 
 impl StoreRun<'_> {
@@ -78,17 +82,25 @@ impl StoreRun<'_> {
         crate::robots::product_token(&self.config.user_agent)
     }
 
-    /// Do the store's part of the run.
-    pub(crate) async fn run(&self) -> Result<(), StoreEnd> {
+    /// Do the store's part of the run: how many items its listings name.
+    pub(crate) async fn run(&self) -> Result<u32, StoreEnd> {
         let (found, listed) = self.listed().await;
         if let Err(end @ (StoreEnd::Stopping | StoreEnd::Fatal(_))) = listed {
             return Err(end);
         }
         self.progress.found(found.len());
-        let mut items = futures::stream::iter(found.iter().map(|f| self.item(f))).buffer_unordered(AT_ONCE);
+        let mut stalled = None;
+        let mut items = futures::stream::iter(found.iter().map(|f| self.item(f))).buffer_unordered(self.at_once);
         while let Some(done) = items.next().await {
             self.progress.item();
-            done?;
+            match done {
+                // Others may need nothing of that host.
+                Err(StoreEnd::Stalled(why)) => stalled = Some(why),
+                done => done?,
+            }
+        }
+        if let Some(why) = stalled {
+            return Err(StoreEnd::Stalled(why));
         }
         // What was found before the trouble is kept; but who is missing cannot be told from half a list.
         listed?;
@@ -96,14 +108,15 @@ impl StoreRun<'_> {
             return Err(StoreEnd::Trouble("its listings name no item: has its layout changed?".into()));
         }
         let (name, run) = (self.store.file.name.clone(), self.run);
-        Ok(self.journal.with(move |journal| journal.close_store(&name, run)).await?)
+        self.journal.with(move |journal| journal.close_store(&name, run)).await?;
+        Ok(found.len() as u32)
     }
 
     /// Bring one item to its state, and write it down.
     async fn item(&self, found: &Found) -> Result<(), StoreEnd> {
         let id = ItemId::new(&self.store.file.name, &found.key);
         let (key, run) = (id.clone(), self.run);
-        if self.journal.with(move |journal| journal.is_done(&key, run)).await? {
+        if self.journal.look(move |journal| journal.is_done(&key, run)).await? {
             return Ok(());
         }
         let outcome = self.outcome(id, found).await?;

@@ -25,15 +25,18 @@ pub struct StoreSummary {
     pub tally: Tally,
     /// Why it was skipped, or not read to its end.
     pub trouble: Option<String>,
+    /// One of its hosts asks to be left alone for now: `trouble` says which. The next run goes on with the rest.
+    pub stalled: bool,
 }
 
 impl Summary {
-    /// 0; 3 if a store was skipped or not read to its end; 69 if not one item of any store could be looked at; 130 if the run
-    /// was interrupted.
+    /// 0; 3 if a store was skipped or not read to its end; 69 if not one item of any store could be looked at; 75 if a host
+    /// asks to be left alone for now; 130 if the run was interrupted.
     pub fn exit_code(&self) -> u8 {
         let nothing = |s: &StoreSummary| s.trouble.is_some() && s.tally.items == s.tally.unseen;
         match () {
             () if self.interrupted => 130,
+            () if self.stores.iter().any(|s| s.stalled) => 75,
             () if !self.stores.is_empty() && self.stores.iter().all(nothing) => 69,
             () if self.stores.iter().any(|s| s.trouble.is_some()) => 3,
             () => 0,
@@ -155,6 +158,7 @@ mod tests {
             name: name.into(),
             tally: tally.clone(),
             trouble: trouble.map(String::from),
+            stalled: false,
         };
         let mut summary = Summary {
             stores: vec![store("a", &tally, None), store("b", &Tally::default(), Some("needs a\u{1b}[2Jbrowser"))],
@@ -167,6 +171,8 @@ mod tests {
         assert_eq!(summary.exit_code(), 3);
         summary.stores.remove(0);
         assert_eq!(summary.exit_code(), 69);
+        summary.stores[0].stalled = true;
+        assert_eq!(summary.exit_code(), 75);
         summary.interrupted = true;
         assert_eq!(summary.exit_code(), 130);
     }

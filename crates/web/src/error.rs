@@ -19,9 +19,6 @@ pub enum Error {
         /// The system's reason.
         source: std::io::Error,
     },
-    /// The system does not deliver signals (exit 70).
-    #[error("cannot listen for signals: {0}")]
-    Signals(std::io::Error),
 }
 
 impl Error {
@@ -30,7 +27,6 @@ impl Error {
         match self {
             Error::Inference(e) => e.exit_code(),
             Error::Listen { .. } => 69,
-            Error::Signals(_) => 70,
         }
     }
 }

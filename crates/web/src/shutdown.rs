@@ -4,8 +4,6 @@ use std::future::Future;
 
 use tokio::sync::watch;
 
-use crate::{Error, Result};
-
 /// Becomes true once, when the server is to end.
 #[derive(Clone)]
 pub struct Shutdown {
@@ -21,23 +19,6 @@ impl Shutdown {
             tell.send_replace(true);
         });
         Shutdown { told }
-    }
-
-    /// Ends on SIGINT (Ctrl-C) or SIGTERM (a service manager).
-    ///
-    /// # Errors
-    /// [`Error::Signals`].
-    #[cfg(unix)]
-    pub fn on_signal() -> Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
-        let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
-        Ok(Shutdown::when(async move {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        }))
     }
 
     /// Wait for the end.

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use goodtwin_core::atomic;
 use goodtwin_demo::{Demo, SHOPS};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::{Failure, Outcome, say};
+use crate::signals;
 
 /// Options.
 #[derive(clap::Args)]
@@ -54,15 +54,11 @@ fn serve(first_port: u16, seed: u64) -> Outcome {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(internal)?;
     runtime.block_on(async {
         // Listened for before the addresses are printed: whoever reads them may end us at once.
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(internal)?;
-        let mut terminate = signal(SignalKind::terminate()).map_err(internal)?;
+        let asked_to_end = signals::asked_to_end()?;
         let open = Demo::new(seed).serve(first_port).await?;
         let origins: Vec<String> = (0..SHOPS.len()).map(|shop| open.origin(shop)).collect();
         say(origins.join("\n"))?;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
+        asked_to_end.await;
         open.close().await;
         Ok(())
     })

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use goodtwin_scraper::{Config, Progress, Stop};
 
 use crate::exit::{Failure, Outcome, say};
+use crate::signals;
 
 /// Options.
 #[derive(clap::Args)]
@@ -31,7 +32,7 @@ pub fn run(args: Args) -> Outcome {
         .build()
         .map_err(|e| Failure::new(70, format!("the runtime does not start: {e}")))?;
     let done = runtime.block_on(async {
-        let stop = Stop::on_signals().map_err(|e| Failure::new(70, format!("signals cannot be heard: {e}")))?;
+        let stop = Stop::when(signals::asked_to_end()?);
         Ok::<_, Failure>(goodtwin_scraper::run(&config, Progress::auto(), stop).await?)
     });
     // What is still at work on a blocking thread had its time.
@@ -40,6 +41,7 @@ pub fn run(args: Args) -> Outcome {
     say(summary.to_string().trim_end())?;
     match summary.exit_code() {
         0 => Ok(()),
+        75 => Err(Failure::new(75, "a host asks to be left alone for now; the next run goes on from here")),
         69 => Err(Failure::new(69, "no store could be read; the table says why")),
         130 => Err(Failure::new(130, "stopped; the next run goes on from here")),
         code => Err(Failure::new(code, "some stores were skipped or not read to their end; the table says why")),

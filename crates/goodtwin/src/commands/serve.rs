@@ -10,6 +10,7 @@ use goodtwin_web::server::Limits;
 use goodtwin_web::{App, ServeConfig, Server, Shutdown, Surroundings};
 
 use crate::exit::{Failure, Outcome, say};
+use crate::signals;
 
 /// Options.
 #[derive(clap::Args)]
@@ -42,7 +43,7 @@ pub fn run(args: Args) -> Outcome {
     let served = runtime.block_on(async {
         // Before the network is loaded, which takes a while: a port that is taken is said at once.
         let server = Server::bind(config.listen, Limits::default()).await?;
-        let shutdown = Shutdown::on_signal()?;
+        let shutdown = Shutdown::when(signals::asked_to_end()?);
         let catalog = CatalogReader::open(&args.catalog)?;
         let compute = Compute::choose(args.device)?;
         let encoder = catalog.encoder(args.model.as_deref(), &compute)?;

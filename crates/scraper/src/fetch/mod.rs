@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use reqwest::header::{HeaderMap, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION, RETRY_AFTER};
 use url::Url;
 
-use crate::governor::{Governor, NoTurn, retry_after};
+use crate::governor::{Governor, NoTurn, Turn, retry_after};
 use crate::guard;
 use crate::journal::SharedJournal;
 use crate::journal::fetched::Validators;
@@ -65,8 +65,16 @@ pub struct Answer {
     pub body: Bytes,
     /// To ask later whether it changed.
     pub validators: Validators,
+    /// All headers.
+    pub headers: HeaderMap,
+}
+
+impl Answer {
     /// All `X-Robots-Tag` headers.
-    pub robots_tags: Vec<String>,
+    pub fn robots_tags(&self) -> Vec<String> {
+        let tags = self.headers.get_all("x-robots-tag");
+        tags.iter().map(|tag| String::from_utf8_lossy(tag.as_bytes()).into_owned()).collect()
+    }
 }
 
 /// Why there is no answer.
@@ -192,7 +200,7 @@ impl Fetcher {
     }
 
     /// Ask for a host's turn by hand, for the browser: the address is checked as for [`Fetcher::page`].
-    pub async fn browser_turn(&self, url: &Url, manners: Manners) -> Result<crate::governor::Turn, FetchError> {
+    pub async fn browser_turn(&self, url: &Url, manners: Manners) -> Result<Turn, FetchError> {
         self.check(url, manners).await?;
         Ok(self.governor.turn(&host_of(url)).await?)
     }
@@ -229,7 +237,7 @@ impl Fetcher {
         loop {
             let turn = self.governor.turn(&host_of(url)).await?;
             let mut wait = None;
-            let asked = self.ask_once(url, manners, known, cap, oversize, &mut wait);
+            let asked = self.ask_once(url, manners, known, cap, oversize, &turn, &mut wait);
             let done = match tokio::time::timeout(self.limits.deadline, asked).await {
                 Ok(done) => done,
                 Err(_) => Err(FetchError::Unreachable {
@@ -248,6 +256,11 @@ impl Fetcher {
                     return done;
                 }
             }
+            // Asked to wait, we wait, and hold it against no page: the host answers some time, or it is stalled.
+            let is_plea = matches!(done, Err(FetchError::Status { status: 429, .. })) || wait.is_some();
+            if is_plea {
+                continue;
+            }
             if attempt == ATTEMPTS {
                 return done;
             }
@@ -255,6 +268,7 @@ impl Fetcher {
         }
     }
 
+    #[expect(clippy::too_many_arguments, reason = "one request, with all that it depends on")]
     async fn ask_once(
         &self,
         url: &Url,
@@ -262,6 +276,7 @@ impl Fetcher {
         known: &Validators,
         cap: usize,
         oversize: Oversize,
+        turn: &Turn,
         wait: &mut Option<Duration>,
     ) -> Result<Hop, FetchError> {
         let unreachable = |e: reqwest::Error| {
@@ -280,6 +295,7 @@ impl Fetcher {
             request = request.header(IF_MODIFIED_SINCE, date);
         }
         let mut response = request.send().await.map_err(unreachable)?;
+        turn.heard();
         let status = response.status().as_u16();
         if let (300..=303 | 307 | 308, Some(to)) = (status, text(response.headers(), LOCATION)) {
             let to = url.join(&to).map_err(|_| FetchError::Astray { url: url.to_string(), to })?;
@@ -291,13 +307,11 @@ impl Fetcher {
             }
             return Err(FetchError::Status { url: url.to_string(), status });
         }
-        let headers = response.headers();
+        let headers = std::mem::take(response.headers_mut());
         let validators = Validators {
-            etag: text(headers, reqwest::header::ETAG),
-            last_modified: text(headers, reqwest::header::LAST_MODIFIED),
+            etag: text(&headers, reqwest::header::ETAG),
+            last_modified: text(&headers, reqwest::header::LAST_MODIFIED),
         };
-        let robots_tags =
-            headers.get_all("x-robots-tag").iter().filter_map(|v| v.to_str().ok().map(String::from)).collect();
         let mut body = BytesMut::new();
         let cut = |e: reqwest::Error| FetchError::Cut { url: url.to_string(), reason: whole_reason(&e) };
         while let Some(chunk) = response.chunk().await.map_err(cut)? {
@@ -317,7 +331,7 @@ impl Fetcher {
             not_modified: status == 304,
             body: body.freeze(),
             validators,
-            robots_tags,
+            headers,
         }))
     }
 }

@@ -11,7 +11,6 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 use super::{FetchError, Fetcher, Hop, Manners, Oversize, host_of};
-use crate::governor::NoTurn;
 use crate::guard;
 use crate::journal::fetched::{RobotsRow, Validators};
 use crate::printable::printable;
@@ -30,9 +29,16 @@ const DISALLOW_ALL: &str = "disallow-all";
 #[derive(Default)]
 pub(super) struct Cache(Mutex<HashMap<String, Arc<OnceCell<Policy>>>>);
 
-enum Policy {
-    Rules(Rules),
-    DisallowAll,
+struct Policy {
+    fetched_at: Timestamp,
+    /// `None`: nothing may be asked.
+    rules: Option<Rules>,
+}
+
+impl Policy {
+    fn is_old(&self) -> bool {
+        Timestamp::now().duration_since(self.fetched_at) >= KEPT
+    }
 }
 
 impl Fetcher {
@@ -40,13 +46,18 @@ impl Fetcher {
         let origin = url.origin().ascii_serialization();
         let cell = {
             let mut known = self.robots.0.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(known.entry(origin.clone()).or_default())
+            let cell = known.entry(origin.clone()).or_default();
+            // A run may take longer than what a host said may be kept.
+            if cell.get().is_some_and(Policy::is_old) {
+                *cell = Arc::default();
+            }
+            Arc::clone(cell)
         };
         let policy = cell.get_or_try_init(|| self.policy(&origin, url, manners)).await?;
         let no = |rule: String| Err(FetchError::Robots { origin: origin.clone(), rule });
-        match policy {
-            Policy::DisallowAll => no("cannot be read, so nothing may be asked".into()),
-            Policy::Rules(rules) => {
+        match &policy.rules {
+            None => no("cannot be read, so nothing may be asked".into()),
+            Some(rules) => {
                 let decision = rules.decide(url.as_str());
                 match decision.rule {
                     Some((rule, line)) if !decision.allowed => no(format!("line {line}: {rule}")),
@@ -58,7 +69,7 @@ impl Fetcher {
 
     async fn policy(&self, origin: &str, url: &Url, manners: Manners) -> Result<Policy, FetchError> {
         let key = origin.to_string();
-        let known = self.journal.with(move |journal| journal.robots(&key)).await?;
+        let known = self.journal.look(move |journal| journal.robots(&key)).await?;
         let row = match known {
             // What was not answered may be answered now.
             Some(row) if row.outcome != DISALLOW_ALL && Timestamp::now().duration_since(row.fetched_at) < KEPT => row,
@@ -69,14 +80,15 @@ impl Fetcher {
                 row
             }
         };
+        let fetched_at = row.fetched_at;
         if row.outcome == DISALLOW_ALL {
-            return Ok(Policy::DisallowAll);
+            return Ok(Policy { fetched_at, rules: None });
         }
         let rules = Rules::parse(&row.body, &self.token);
         if let Some(delay) = rules.crawl_delay() {
             self.governor.crawl_delay(&host_of(url), delay);
         }
-        Ok(Policy::Rules(rules))
+        Ok(Policy { fetched_at, rules: Some(rules) })
     }
 
     async fn fetch_robots(&self, site: &Url, manners: Manners) -> Result<RobotsRow, FetchError> {
@@ -96,7 +108,8 @@ impl Fetcher {
                 Err(FetchError::Status { status, .. }) if (400..500).contains(&status) && status != 429 => {
                     return Ok(row(ALLOW_ALL, vec![]));
                 }
-                Err(e @ (FetchError::Fatal(_) | FetchError::NoTurn(NoTurn::Stopping))) => return Err(e),
+                // Not an answer, and not to be kept as one.
+                Err(e @ (FetchError::Fatal(_) | FetchError::NoTurn(_))) => return Err(e),
                 Err(e) => {
                     tracing::warn!(%url, error = %printable(&e.to_string()), "robots.txt cannot be read: nothing of this host is asked");
                     return Ok(row(DISALLOW_ALL, vec![]));

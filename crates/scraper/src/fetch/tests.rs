@@ -106,16 +106,41 @@ async fn a_shop_without_robots_txt_allows_all_and_one_that_fails_allows_nothing(
 }
 
 #[tokio::test]
-async fn retry_after_is_waited_for() {
+async fn retry_after_is_waited_for_and_a_host_that_goes_on_so_is_stalled() {
     let shop = shop(|path, _| match path {
         "/robots.txt" => not_found(),
         _ => (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, "7")]).into_response(),
     })
     .await;
     let error = shop.get("/a").await.unwrap_err();
-    assert!(matches!(error, FetchError::Status { status: 429, .. }), "{error}");
+    assert!(matches!(error, FetchError::NoTurn(NoTurn::Stalled { .. })), "{error}");
+    assert_eq!(shop.asked().len(), 1 + 5);
+    assert_eq!(shop.clock.elapsed(), Duration::from_millis(250 + 4 * 7_000));
+}
+
+#[tokio::test]
+async fn an_hour_is_not_waited_for_and_a_billion_seconds_are_not_believed() {
+    let shop = shop(|path, _| match path {
+        "/robots.txt" => not_found(),
+        "/hour" => (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "3600")]).into_response(),
+        _ => (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1000000000")]).into_response(),
+    })
+    .await;
+    let error = shop.get("/for-ever").await.unwrap_err();
+    assert!(matches!(error, FetchError::Status { status: 503, .. }), "{error}");
     assert_eq!(shop.asked().len(), 1 + ATTEMPTS as usize);
-    assert_eq!(shop.clock.elapsed(), Duration::from_millis(250 + 14_000));
+    let error = shop.get("/hour").await.unwrap_err();
+    assert!(error.to_string().contains("Retry-After: 3600 s"), "{error}");
+    assert_eq!(shop.asked().len(), 2 + ATTEMPTS as usize);
+}
+
+#[tokio::test]
+async fn a_robots_txt_that_is_refused_for_now_is_no_answer_and_is_not_kept_as_one() {
+    let shop = shop(|_, _| (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, "3600")]).into_response()).await;
+    let error = shop.get("/a").await.unwrap_err();
+    assert!(matches!(error, FetchError::NoTurn(NoTurn::Stalled { .. })), "{error}");
+    let origin = shop.origin.clone();
+    assert_eq!(shop.journal.look(move |journal| journal.robots(&origin)).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -154,7 +179,7 @@ async fn a_crawl_delay_that_no_run_can_wait_for_is_not_cut_short() {
     })
     .await;
     let error = shop.get("/a").await.unwrap_err();
-    assert!(matches!(error, FetchError::NoTurn(NoTurn::Stalled { .. })), "{error}");
+    assert!(matches!(error, FetchError::NoTurn(NoTurn::TooSlow { .. })), "{error}");
     assert_eq!(shop.asked(), ["/robots.txt"]);
 }
 
@@ -215,6 +240,59 @@ async fn redirects_are_followed_to_where_they_may_lead_and_no_further() {
 }
 
 #[tokio::test]
+async fn a_redirect_to_another_host_asks_that_hosts_robots_txt_and_goes_at_its_pace() {
+    let other = shop(|path, _| match path {
+        "/robots.txt" => "User-agent: *\nDisallow: /private\n".into_response(),
+        _ => "other".into_response(),
+    })
+    .await;
+    let first = shop(|path, headers| match path {
+        "/robots.txt" => not_found(),
+        // The other shop's address comes along in the request, since this function can hold none.
+        _ => (StatusCode::FOUND, [(LOCATION, headers[IF_NONE_MATCH].to_str().unwrap())]).into_response(),
+    })
+    .await;
+    let to = async |path: &str| {
+        let known = Validators { etag: Some(format!("{}{path}", other.origin)), last_modified: None };
+        first.get_known("/a", &known).await
+    };
+    assert_eq!(to("/open").await.unwrap().body, "other");
+    assert!(matches!(to("/private").await, Err(FetchError::Robots { .. })));
+    assert_eq!(other.asked(), ["/robots.txt", "/open"]);
+}
+
+#[tokio::test]
+async fn robots_txt_is_followed_through_five_redirects_and_cut_at_500_kib() {
+    let hops: Reply = |path, _| {
+        let next = match path {
+            "/robots.txt" => "/1",
+            "/1" => "/2",
+            "/2" => "/3",
+            "/3" => "/4",
+            "/4" => "/5",
+            "/5" => {
+                let mut body = "User-agent: *\nDisallow: /early\n".to_string();
+                body += &"#".repeat(500 * 1024 - body.len() - 1);
+                return (body + "\nDisallow: /late\n").into_response();
+            }
+            _ => return "hello".into_response(),
+        };
+        (StatusCode::FOUND, [(LOCATION, next)]).into_response()
+    };
+    let shop = shop_within(hops, Limits { page_bytes: 1, ..LIMITS }).await;
+    assert!(matches!(shop.get("/early").await, Err(FetchError::Robots { .. })));
+    assert!(!matches!(shop.get("/late").await, Err(FetchError::Robots { .. })));
+
+    let for_ever = self::shop(|path, _| match path {
+        "/a" => "hello".into_response(),
+        _ => (StatusCode::FOUND, [(LOCATION, "/again")]).into_response(),
+    })
+    .await;
+    for_ever.get("/a").await.unwrap();
+    assert_eq!(for_ever.asked().iter().filter(|path| *path != "/a").count(), 6);
+}
+
+#[tokio::test]
 async fn loopback_is_not_asked_unless_the_store_says_so() {
     let shop = shop(|_, _| "hello".into_response()).await;
     let strict = Manners { allow_loopback: false, ..MANNERS };
@@ -226,50 +304,93 @@ async fn loopback_is_not_asked_unless_the_store_says_so() {
     assert!(shop.asked().is_empty());
 }
 
-/// 200,000 spaces as gzip, in stored blocks: too many once they are unpacked.
-fn packed_spaces() -> Vec<u8> {
-    let mut bytes = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 0xff];
-    let mut rest = 200_000usize;
-    while rest > 0 {
-        let len = rest.min(65_535);
-        rest -= len;
-        bytes.push(u8::from(rest == 0));
-        bytes.extend((len as u16).to_le_bytes());
-        bytes.extend((!(len as u16)).to_le_bytes());
-        bytes.extend(std::iter::repeat_n(b' ', len));
-    }
-    bytes.extend([0; 8]);
-    bytes
+/// 64 MiB of spaces in each encoding that we accept: a few kilobytes on their way, a thousand times as much unpacked.
+fn bomb(path: &str) -> Option<(&'static str, Vec<u8>)> {
+    use std::io::Write;
+    const UNPACKED: usize = 64 << 20;
+    let fill = |packer: &mut dyn Write| {
+        for _ in 0..UNPACKED >> 20 {
+            packer.write_all(&[b' '; 1 << 20]).unwrap();
+        }
+    };
+    Some(match path {
+        "/gzip" => {
+            let mut packer = flate2::write::GzEncoder::new(vec![], flate2::Compression::best());
+            fill(&mut packer);
+            ("gzip", packer.finish().unwrap())
+        }
+        "/br" => {
+            let mut packer = brotli::CompressorWriter::new(vec![], 1 << 16, 5, 22);
+            fill(&mut packer);
+            ("br", packer.into_inner())
+        }
+        "/zstd" => {
+            let mut packer = zstd::Encoder::new(vec![], 3).unwrap();
+            fill(&mut packer);
+            ("zstd", packer.finish().unwrap())
+        }
+        _ => return None,
+    })
 }
 
 #[tokio::test]
-async fn answers_beyond_the_cap_are_refused_plain_or_packed() {
-    let shop = shop(|path, _| match path {
-        "/robots.txt" => not_found(),
-        "/packed" => ([(header::CONTENT_ENCODING, "gzip")], packed_spaces()).into_response(),
-        "/fits" => vec![b' '; 100_000].into_response(),
-        _ => vec![b' '; 100_001].into_response(),
+async fn bombs_are_refused_once_they_are_larger_than_the_cap() {
+    let shop = shop(|path, _| match bomb(path) {
+        Some((encoding, bytes)) => {
+            assert!(bytes.len() < 100_000, "{encoding}: {} bytes", bytes.len());
+            ([(header::CONTENT_ENCODING, encoding)], bytes).into_response()
+        }
+        None => not_found(),
     })
     .await;
-    assert_eq!(shop.get("/fits").await.unwrap().body.len(), 100_000);
-    for path in ["/packed", "/plain"] {
+    for path in ["/gzip", "/br", "/zstd"] {
         let error = shop.get(path).await.unwrap_err();
         assert!(matches!(error, FetchError::TooLarge { limit: 100_000, .. }), "{path}: {error}");
     }
 }
 
 #[tokio::test]
-async fn a_body_that_trickles_for_ever_meets_the_deadline() {
-    let trickle: Reply = |path, _| match path {
+async fn answers_beyond_the_cap_are_refused() {
+    let shop = shop(|path, _| match path {
+        "/robots.txt" => not_found(),
+        "/fits" => vec![b' '; 100_000].into_response(),
+        _ => vec![b' '; 100_001].into_response(),
+    })
+    .await;
+    assert_eq!(shop.get("/fits").await.unwrap().body.len(), 100_000);
+    let error = shop.get("/plain").await.unwrap_err();
+    assert!(matches!(error, FetchError::TooLarge { limit: 100_000, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_body_that_never_comes_meets_the_deadline() {
+    let never: Reply = |path, _| match path {
         "/robots.txt" => not_found(),
         _ => {
             let never = futures::stream::pending::<Result<Bytes, std::io::Error>>();
             axum::body::Body::from_stream(never).into_response()
         }
     };
-    let shop = shop_within(trickle, Limits { deadline: Duration::from_millis(50), ..LIMITS }).await;
+    let shop = shop_within(never, Limits { deadline: Duration::from_millis(50), ..LIMITS }).await;
     let error = shop.get("/a").await.unwrap_err();
     assert!(error.to_string().contains("no whole answer within 0.05 s"), "{error}");
+}
+
+#[tokio::test]
+async fn a_body_that_trickles_byte_by_byte_meets_the_deadline_too() {
+    let trickle: Reply = |path, _| match path {
+        "/robots.txt" => not_found(),
+        _ => {
+            let drop = async |n: u32| {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                Some((Ok::<_, std::io::Error>(Bytes::from_static(b" ")), n + 1))
+            };
+            axum::body::Body::from_stream(futures::stream::unfold(0, drop)).into_response()
+        }
+    };
+    let shop = shop_within(trickle, Limits { deadline: Duration::from_millis(100), ..LIMITS }).await;
+    let error = shop.get("/a").await.unwrap_err();
+    assert!(error.to_string().contains("no whole answer within 0.1 s"), "{error}");
 }
 
 #[tokio::test]

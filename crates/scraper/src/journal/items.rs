@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::fetched::bad_text;
 use super::{Journal, RunId};
-use crate::{Result, State};
+use crate::{Error, Result, State};
 
 /// How many runs in a row an item may be out of its shop's listings before it is retired.
 const RETIRED_AFTER: i64 = 3;
@@ -52,6 +52,28 @@ pub struct Tally {
     pub images_ok: u32,
     /// The others, by cause.
     pub images_bad: BTreeMap<String, u32>,
+}
+
+impl Tally {
+    /// Check that nothing was lost or counted twice; `listed` is how many items the store's listings name, where they were read
+    /// to their end.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] (exit 70) with the two sums that differ: a mistake of ours, and no figure of this run is to be trusted.
+    pub fn reconcile(&self, store: &str, listed: Option<u32>) -> Result<()> {
+        let seen = self.new + self.unchanged + self.changed;
+        let (in_states, bad) = (self.states.values().sum::<u32>(), self.images_bad.values().sum::<u32>());
+        let equal = |what: &str, left: u32, right: u32| match left == right {
+            true => Ok(()),
+            false => {
+                Err(Error::Internal(format!("the totals of {store} do not reconcile: {what}: {left} and {right}")))
+            }
+        };
+        equal("items that were listed, and those that ended in a state", listed.unwrap_or(seen), seen)?;
+        equal("items, and those seen and unseen", self.items, seen + self.unseen)?;
+        equal("items, and those in one of the states", self.items, in_states)?;
+        equal("pictures, and those that are whole and bad", self.images, self.images_ok + bad)
+    }
 }
 
 impl Journal {
@@ -287,6 +309,10 @@ mod tests {
         journal.close_store("s", run).unwrap();
         let tally = journal.tally("s", run).unwrap();
         assert_eq!((tally.items, tally.new, tally.images, tally.images_ok), (3, 3, 3, 2));
+        tally.reconcile("s", Some(3)).unwrap();
+        let error = tally.reconcile("s", Some(4)).unwrap_err();
+        assert_eq!(error.exit_code(), 70);
+        assert!(error.to_string().contains("ended in a state: 4 and 3"), "{error}");
         assert_eq!(tally.images_bad, BTreeMap::from([("truncated".into(), 1)]));
 
         run = next_run(&mut journal, run);

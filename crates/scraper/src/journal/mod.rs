@@ -6,25 +6,29 @@
 //!
 //! - [`fetched`]: what was fetched: pages, pictures, robots.txt, with their validators.
 //! - [`items`]: what became of each item, and the passes over a whole store.
+//! - [`SharedJournal`]: the journal for many tasks at once.
 
 pub mod fetched;
 pub mod items;
+mod shared;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use goodtwin_core::ContentId;
+use goodtwin_core::{ContentId, atomic};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use url::Url;
 
 use crate::{Error, Result};
 
+pub use shared::SharedJournal;
+
 const FORMAT: i64 = 1;
 
-/// How long an unfinished run can be gone on with. What it fetched counts as fresh, so it must not be old.
-const RESUMABLE: SignedDuration = SignedDuration::from_hours(24);
+/// How long an unfinished run can be gone on with. What it fetched counts as fresh, so it must not be old; and a run that a
+/// timer starts each day, an hour earlier or later, begins anew each day.
+const RESUMABLE: SignedDuration = SignedDuration::from_hours(20);
 
 /// The number of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +38,18 @@ pub struct RunId(pub i64);
 pub struct Journal {
     path: PathBuf,
     db: Connection,
+    group: Option<Group>,
+}
+
+/// Writes that become durable together.
+#[derive(Default)]
+struct Group {
+    /// Files that rows of this group tell of lie under this folder, and may not be on the disk yet.
+    files_under: Option<PathBuf>,
+    /// SQLite gave the whole group up, as it does when the disk is full.
+    lost: Option<Error>,
+    /// A run ended with it.
+    is_last: bool,
 }
 
 impl Journal {
@@ -43,7 +59,7 @@ impl Journal {
     /// Exit 74 where the disk refuses, 65 where the file is something else or of another version.
     pub fn open(path: &Path) -> Result<Self> {
         let db = Connection::open(path).map_err(|e| Error::journal(path, e))?;
-        let mut journal = Journal { path: path.into(), db };
+        let mut journal = Journal { path: path.into(), db, group: None };
         journal.prepare()?;
         Ok(journal)
     }
@@ -69,7 +85,7 @@ impl Journal {
                 Connection::open_with_flags(address.as_str(), flags)
             }
         };
-        let journal = Journal { path: path.into(), db: db.map_err(failed)? };
+        let journal = Journal { path: path.into(), db: db.map_err(failed)?, group: None };
         journal.check_format()?;
         Ok(journal)
     }
@@ -126,7 +142,17 @@ impl Journal {
         self.transact(|tx| {
             tx.execute("UPDATE runs SET finished_at = ?2 WHERE id = ?1", params![run.0, now.to_string()]).map(drop)
         })?;
-        // One file is easier to carry away than three.
+        match &mut self.group {
+            None => self.checkpoint(),
+            Some(group) => {
+                group.is_last = true;
+                Ok(())
+            }
+        }
+    }
+
+    /// One file is easier to carry away than three: SQLite's log becomes part of the journal.
+    fn checkpoint(&mut self) -> Result<()> {
         self.with(|db| db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))
     }
 
@@ -134,43 +160,77 @@ impl Journal {
         ask(&self.db).map_err(|e| Error::journal(&self.path, e))
     }
 
+    /// All or nothing, and durable when this returns; within a group, when the group ends.
     fn transact<T>(&mut self, change: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
-        let journal = |e| Error::journal(&self.path, e);
-        let tx = self.db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(journal)?;
-        let value = change(&tx).map_err(journal)?;
-        tx.commit().map_err(journal)?;
+        let was_under_way = !self.db.is_autocommit();
+        let done = if self.group.is_some() { self.part(change) } else { self.whole(change) };
+        let done = done.map_err(|e| Error::journal(&self.path, e));
+        if let Err(error) = &done
+            && was_under_way
+            && self.db.is_autocommit()
+            && let Some(group) = &mut self.group
+        {
+            group.lost.get_or_insert(error.again());
+        }
+        done
+    }
+
+    fn whole<T>(&mut self, change: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        let tx = self.db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let value = change(&tx)?;
+        tx.commit()?;
         Ok(value)
+    }
+
+    fn part<T>(&mut self, change: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        if self.db.is_autocommit() {
+            self.db.execute_batch("BEGIN IMMEDIATE")?;
+        }
+        let savepoint = self.db.savepoint()?;
+        let value = change(&savepoint)?;
+        savepoint.commit()?;
+        Ok(value)
+    }
+
+    /// From here on, writes become durable together, by [`Journal::end_group`].
+    fn begin_group(&mut self) {
+        self.group = Some(Group::default());
+    }
+
+    /// Make what was written since [`Journal::begin_group`] durable, files before the rows that tell of them.
+    fn end_group(&mut self) -> Result<()> {
+        let group = self.group.take().unwrap_or_default();
+        if let Some(error) = group.lost {
+            // What came after the loss is part of the group, too.
+            if !self.db.is_autocommit() {
+                self.with(|db| db.execute_batch("ROLLBACK"))?;
+            }
+            return Err(error);
+        }
+        if self.db.is_autocommit() {
+            return Ok(());
+        }
+        let synced = group.files_under.map_or(Ok(()), |folder| Ok(atomic::sync_all_under(&folder)?));
+        let done = synced.and_then(|()| self.with(|db| db.execute_batch("COMMIT")));
+        if done.is_err() && !self.db.is_autocommit() {
+            self.with(|db| db.execute_batch("ROLLBACK"))?;
+        }
+        done?;
+        if group.is_last { self.checkpoint() } else { Ok(()) }
+    }
+
+    /// A row that is written now tells of a file under `folder` that was renamed into place and not synced.
+    pub(crate) fn tells_of_files_under(&mut self, folder: &Path) -> Result<()> {
+        match &mut self.group {
+            Some(group) => group.files_under = Some(folder.into()),
+            None => atomic::sync_all_under(folder)?,
+        }
+        Ok(())
     }
 }
 
 fn format(db: &Connection) -> rusqlite::Result<i64> {
     db.query_row("PRAGMA user_version", [], |r| r.get(0))
-}
-
-/// The journal as tasks share it: one at a time, off the threads that serve the network, since each write waits for the disk.
-#[derive(Clone)]
-pub struct SharedJournal(Arc<Mutex<Journal>>);
-
-impl SharedJournal {
-    /// Share a journal.
-    pub fn new(journal: Journal) -> Self {
-        SharedJournal(Arc::new(Mutex::new(journal)))
-    }
-
-    /// Do something with the journal on a thread that may block.
-    pub async fn with<T: Send + 'static>(
-        &self,
-        act: impl FnOnce(&mut Journal) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let journal = Arc::clone(&self.0);
-        tokio::task::spawn_blocking(move || {
-            let mut journal =
-                journal.lock().map_err(|_| Error::Internal("a task panicked while it held the journal".into()))?;
-            act(&mut journal)
-        })
-        .await
-        .map_err(|e| Error::Internal(format!("the journal's task ended: {e}")))?
-    }
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use crate::{Journal, Progress};
 const CAPS: Caps = Caps { listings: 20, barren: 3, items: 100 };
 
 /// Scrape one store of the server's, without waiting.
-async fn scrape(reply: Reply, source: &str, caps: Caps) -> (Result<(), StoreEnd>, Tally, Asked) {
+async fn scrape(reply: Reply, source: &str, caps: Caps) -> (Result<u32, StoreEnd>, Tally, Asked) {
     let (origin, asked) = serve(reply).await;
     let file = format!(
         "name = 's'\ntitle = 'S'\ncondition = 'second-hand'\nbase = '{origin}/'\nsource = '{source}'\n\
@@ -51,6 +51,7 @@ async fn scrape(reply: Reply, source: &str, caps: Caps) -> (Result<(), StoreEnd>
         progress: Progress::Silent.store("s"),
         pictures: &AtWork::default(),
         caps,
+        at_once: AT_ONCE,
     };
     let end = part.run().await;
     let tally = journal.with(move |journal| journal.tally("s", run)).await.unwrap();
@@ -58,7 +59,7 @@ async fn scrape(reply: Reply, source: &str, caps: Caps) -> (Result<(), StoreEnd>
     (end, tally, asked)
 }
 
-fn trouble(end: Result<(), StoreEnd>) -> String {
+fn trouble(end: Result<u32, StoreEnd>) -> String {
     match end {
         Err(StoreEnd::Trouble(what)) => what,
         other => panic!("expected trouble, received {other:?}"),
@@ -170,4 +171,33 @@ async fn a_crawl_delay_beyond_the_longest_wait_is_trouble() {
     let (end, _, asked) = scrape(reply, "structured", CAPS).await;
     assert!(trouble(end).contains("Crawl-delay: 600 s"));
     assert_eq!(asked.paths(), ["/robots.txt"]);
+}
+
+#[tokio::test]
+async fn a_host_that_stalls_ends_the_stores_part_with_its_items_still_to_do() {
+    let reply: Reply = |path, _| match path {
+        "/all?page=1" => listing(&(0..8).collect::<Vec<_>>(), 1),
+        _ if path.starts_with("/p/") && number_in(path) < 4 => product(number_in(path), ""),
+        _ if path.starts_with("/p/") => StatusCode::TOO_MANY_REQUESTS.into_response(),
+        _ => not_found(),
+    };
+    let (end, tally, asked) = scrape(reply, "structured", CAPS).await;
+    assert!(matches!(&end, Err(StoreEnd::Stalled(why)) if why.contains("5 refusals in a row")), "{end:?}");
+    assert_eq!(tally.states, [(State::NoImage, 4)].into(), "nothing is held against the others");
+    assert_eq!(asked.paths().iter().filter(|p| p.starts_with("/p/")).count(), 4 + 5);
+}
+
+#[tokio::test]
+async fn an_item_whose_pictures_host_stalls_is_still_to_do_and_the_others_are_done() {
+    let reply: Reply = |path, _| match path {
+        "/all?page=1" => listing(&(0..8).collect::<Vec<_>>(), 1),
+        "/p/3" => product(3, "\"/busy.jpg\""),
+        _ if path.starts_with("/p/") => product(number_in(path), ""),
+        "/busy.jpg" => (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "3600")]).into_response(),
+        _ => not_found(),
+    };
+    let (end, tally, _) = scrape(reply, "structured", CAPS).await;
+    assert!(matches!(&end, Err(StoreEnd::Stalled(why)) if why.contains("Retry-After: 3600 s")), "{end:?}");
+    assert!(tally.items < 8, "{tally:?}");
+    assert!(!tally.states.contains_key(&State::Blocked), "{tally:?}");
 }

@@ -1,0 +1,30 @@
+//! How a person or a service manager ends a command that goes on for long: asked once, it ends in good order; asked twice, at
+//! once.
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::exit::Failure;
+
+/// Done at the first SIGINT (Ctrl-C) or SIGTERM. It listens from this call on, not from when it is awaited, so that nobody is
+/// ended by a signal that comes early. A second one ends the process with 130, whatever it is doing.
+///
+/// # Errors
+/// Exit 70 when the system does not let us listen.
+pub fn asked_to_end() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
+    let failed = |e| Failure::new(70, format!("signals cannot be heard: {e}"));
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            std::process::exit(130);
+        });
+    })
+}
