@@ -1,121 +1,78 @@
-//! Brands and what Good On You says of them.
-//!
-//! A rating belongs to a brand, never to the shop that sells the bag.
+//! Brands: one name for all spellings, by rule; and, where no rule can know it, by a table of aliases.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::Path;
-use std::str::FromStr;
 
-use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
 
-use crate::{Error, Result};
-
-/// Good On You's five labels, from worst to best, in their words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum Label {
-    /// "We avoid"
-    WeAvoid,
-    /// "Not good enough"
-    NotGoodEnough,
-    /// "It's a start"
-    ItsAStart,
-    /// "Good"
-    Good,
-    /// "Great"
-    Great,
-}
-
-impl Label {
-    /// All five, from worst to best.
-    pub const ALL: [Label; 5] = [Label::WeAvoid, Label::NotGoodEnough, Label::ItsAStart, Label::Good, Label::Great];
-
-    /// Good On You's own words.
-    pub fn words(self) -> &'static str {
-        match self {
-            Label::WeAvoid => "We avoid",
-            Label::NotGoodEnough => "Not good enough",
-            Label::ItsAStart => "It's a start",
-            Label::Good => "Good",
-            Label::Great => "Great",
-        }
-    }
-
-    /// The form that is easy to type in a shell or an address: `we-avoid`, `its-a-start`.
-    pub fn slug(self) -> &'static str {
-        match self {
-            Label::WeAvoid => "we-avoid",
-            Label::NotGoodEnough => "not-good-enough",
-            Label::ItsAStart => "its-a-start",
-            Label::Good => "good",
-            Label::Great => "great",
-        }
-    }
-}
-
-impl fmt::Display for Label {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.words())
-    }
-}
-
-impl FromStr for Label {
-    type Err = String;
-
-    /// Case, spaces, hyphens and apostrophes do not matter.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let letters =
-            |t: &str| -> String { t.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect() };
-        Label::ALL.into_iter().find(|l| letters(l.slug()) == letters(text)).ok_or_else(|| {
-            let known: Vec<_> = Label::ALL.iter().map(|l| format!("\"{l}\"")).collect();
-            format!("`{text}` is not one of Good On You's labels: expected {}", known.join(", "))
-        })
-    }
-}
-
-impl TryFrom<String> for Label {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<Label> for String {
-    fn from(label: Label) -> String {
-        label.words().into()
-    }
-}
+use crate::{Error, Result, config};
 
 /// A brand's name in a form in which "Elvis & Kresse Ltd." and "elvis and kresse" are the same.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
 pub struct BrandName(String);
 
+/// What companies are by law, at the end of a name: "Inc.", "GmbH & Co. KG".
+const LEGAL_FORMS: [&str; 32] = [
+    "ab",
+    "ag",
+    "aps",
+    "asa",
+    "bv",
+    "co",
+    "company",
+    "corp",
+    "corporation",
+    "gmbh",
+    "inc",
+    "incorporated",
+    "kg",
+    "limited",
+    "llc",
+    "llp",
+    "ltd",
+    "nv",
+    "oy",
+    "oyj",
+    "plc",
+    "pte",
+    "pty",
+    "pvt",
+    "sa",
+    "sarl",
+    "sas",
+    "sl",
+    "spa",
+    "srl",
+    "ug",
+    "and", // of "& Co."
+];
+
 impl BrandName {
-    /// Case, accents, punctuation, "&"/"and" and a legal form at the end are taken out.
+    /// Case, accents, punctuation, "&"/"and", trade marks' signs and a legal form at the end are taken out.
     pub fn new(name: &str) -> Self {
         let plain: String = name
-            .replace(['&', '+'], " and ")
+            .replace(['™', '®', '©', '℠'], "")
+            .replace(['&', '+', '＆'], " and ")
             .nfkd()
-            .filter(|c| !unicode_normalization::char::is_combining_mark(*c) && !matches!(c, '\'' | '’' | '.'))
-            .map(|c| match c {
-                'ø' | 'Ø' => 'o',
-                'ł' | 'Ł' => 'l',
-                c if c.is_alphanumeric() => c,
-                _ => ' ',
-            })
+            .filter(|c| !is_combining_mark(*c) && !matches!(c, '\'' | '’' | '.'))
             .flat_map(char::to_lowercase)
+            .map(|c| match c {
+                'ø' => "o".into(),
+                'ł' => "l".into(),
+                'đ' => "d".into(),
+                'ı' => "i".into(),
+                'æ' => "ae".into(),
+                'œ' => "oe".into(),
+                'ß' => "ss".into(),
+                c if c.is_alphanumeric() => c.to_string(),
+                _ => " ".to_string(),
+            })
             .collect();
         let mut words: Vec<&str> = plain.split_whitespace().collect();
-        while words.len() > 1
-            && matches!(
-                *words.last().expect("not empty"),
-                "inc" | "ltd" | "llc" | "gmbh" | "ab" | "co" | "corp" | "plc" | "sa"
-            )
-        {
+        while words.len() > 1 && words.last().is_some_and(|word| LEGAL_FORMS.contains(word)) {
             words.pop();
         }
         BrandName(words.join(" "))
@@ -125,75 +82,92 @@ impl BrandName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
 
-/// What Good On You said of a brand on a day, and where that can be read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rating {
-    /// The brand, as the source writes it.
-    pub brand: String,
-    /// Their label.
-    pub label: Label,
-    /// The day on which the label was so.
-    pub as_of: Date,
-    /// Where it can be read: the address of a page, or the name of a file.
-    pub source: String,
-}
-
-/// The ratings of all brands, looked up by normalised name.
-#[derive(Clone, Debug, Default)]
-pub struct RatingBook {
-    by_brand: BTreeMap<BrandName, Rating>,
-}
-
-impl RatingBook {
-    /// Read JSON lines, one [`Rating`] a line. Of two for one brand, the later date counts.
-    pub fn load(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|e| Error::read(path, "ratings file", e))?;
-        let mut ratings = Vec::new();
-        for (n, line) in text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
-            let rating = serde_json::from_str(line)
-                .map_err(|e| Error::data(path, format!("line {}: {e}; expected brand, label, as_of, source", n + 1)))?;
-            ratings.push(rating);
-        }
-        Ok(ratings.into_iter().collect())
-    }
-
-    /// The rating of a brand, by any spelling that normalises to the same name.
-    pub fn get(&self, brand: &str) -> Option<&Rating> {
-        self.by_brand.get(&BrandName::new(brand))
-    }
-
-    /// All ratings, by normalised name.
-    pub fn iter(&self) -> impl Iterator<Item = &Rating> {
-        self.by_brand.values()
-    }
-
-    /// How many brands are rated.
-    pub fn len(&self) -> usize {
-        self.by_brand.len()
-    }
-
-    /// Whether no brand is rated.
+    /// Whether nothing of the name was left.
     pub fn is_empty(&self) -> bool {
-        self.by_brand.is_empty()
+        self.0.is_empty()
+    }
+
+    /// How near another name is: 0 for the same letters in other words, then the letters to change; `None` if it is no near
+    /// miss. Names of four letters and fewer have none, since every other such name would be one.
+    pub fn nearness(&self, other: &BrandName) -> Option<usize> {
+        let letters = |name: &BrandName| name.0.replace(' ', "");
+        let (a, b) = (letters(self), letters(other));
+        let shorter = a.chars().count().min(b.chars().count());
+        if shorter <= 4 {
+            return None;
+        }
+        let distance = strsim::osa_distance(&a, &b);
+        let begins = |long: &BrandName, short: &BrandName| {
+            long.0.strip_prefix(short.0.as_str()).is_some_and(|rest| rest.starts_with(' '))
+        };
+        if distance <= (shorter / 6).max(1) {
+            Some(distance)
+        } else {
+            (begins(self, other) || begins(other, self)).then_some(distance)
+        }
     }
 }
 
-impl FromIterator<Rating> for RatingBook {
-    fn from_iter<T: IntoIterator<Item = Rating>>(ratings: T) -> Self {
-        let mut book = RatingBook::default();
-        for rating in ratings {
-            let name = BrandName::new(&rating.brand);
-            match book.by_brand.get(&name) {
-                Some(known) if known.as_of > rating.as_of => {}
-                _ => {
-                    book.by_brand.insert(name, rating);
+/// Other names that a brand goes by, which no rule makes the same: "Herschel Supply" for "Herschel".
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Aliases {
+    brand_of: BTreeMap<BrandName, BrandName>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AliasFile {
+    /// The name that a brand is rated by, to its other names.
+    aliases: BTreeMap<String, Vec<String>>,
+}
+
+impl Aliases {
+    /// Read `configs/brands.toml` or its like.
+    ///
+    /// # Errors
+    /// Exit 2, with file and name, where a name is said to be of two brands, or is a brand with aliases of its own.
+    pub fn load(path: &Path) -> Result<Self> {
+        let file: AliasFile = config::load(path)?;
+        Aliases::new(&file.aliases).map_err(|what| Error::Usage(format!("{}: {what}", path.display())))
+    }
+
+    /// Check a table of brands and their other names.
+    ///
+    /// # Errors
+    /// The name that cannot be told apart.
+    pub fn new(table: &BTreeMap<String, Vec<String>>) -> Result<Self, String> {
+        let brands: Vec<BrandName> = table.keys().map(|brand| BrandName::new(brand)).collect();
+        let mut brand_of: BTreeMap<BrandName, BrandName> = BTreeMap::new();
+        for (brand, others) in table {
+            for other in others {
+                let (name, of) = (BrandName::new(other), BrandName::new(brand));
+                if name.is_empty() || of.is_empty() {
+                    return Err(format!("\"{brand}\" = [\"{other}\"]: expected names with letters or digits"));
+                }
+                if name == of {
+                    continue; // the rule knows it already
+                }
+                if brands.contains(&name) {
+                    return Err(format!("\"{other}\" is an alias of \"{brand}\" and has aliases itself"));
+                }
+                if brand_of.insert(name, of.clone()).is_some_and(|before| before != of) {
+                    return Err(format!("\"{other}\" is an alias of \"{brand}\" and of another brand"));
                 }
             }
         }
-        book
+        Ok(Aliases { brand_of })
+    }
+
+    /// The name that a brand is rated by.
+    pub fn resolve(&self, name: &str) -> BrandName {
+        let name = BrandName::new(name);
+        self.brand_of.get(&name).cloned().unwrap_or(name)
+    }
+
+    /// Alias and brand, both normalised, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&BrandName, &BrandName)> {
+        self.brand_of.iter()
     }
 }
 
@@ -210,45 +184,47 @@ mod tests {
             ("Whimsy + Row", "Whimsy & Row"),
             ("Amour Vert, Inc.", "amour-vert"),
             ("Søstrene", "sostrene"),
+            ("ABLE™", "Able"),
+            ("Able®", "Able"),
+            ("Weiß GmbH & Co. KG", "weiss"),
+            ("H＆M", "H&M"),
+            ("& Other Stories", "and other stories"),
         ] {
-            assert_eq!(BrandName::new(a), BrandName::new(b));
+            assert_eq!(BrandName::new(a), BrandName::new(b), "{a} {b}");
         }
         assert_ne!(BrandName::new("Able"), BrandName::new("Abel"));
         assert_eq!(BrandName::new("Co").as_str(), "co");
+        assert!(BrandName::new(" ™ - ").is_empty());
     }
 
     #[test]
-    fn labels_are_ordered_and_read_leniently() {
-        assert!(Label::Great > Label::Good && Label::Good > Label::ItsAStart);
-        for text in ["It's a start", "its-a-start", "IT’S A START"] {
-            assert_eq!(text.parse::<Label>().unwrap(), Label::ItsAStart);
+    fn near_names_are_near_and_others_are_not() {
+        let near = |a: &str, b: &str| BrandName::new(a).nearness(&BrandName::new(b));
+        assert_eq!(near("Bee Keeper Parade", "Beekeeper Parade"), Some(0));
+        assert_eq!(near("Sandquist", "Sandqvist"), Some(1));
+        assert_eq!(near("Stella Mc Cartny", "Stella McCartney"), Some(1));
+        assert!(near("Herschel Supply", "Herschel").is_some());
+        for (a, b) in [("Able", "Abel"), ("Zara", "Zaraz"), ("Rains", "Graine"), ("Kindle", "Kin"), ("Mango", "Mimco")]
+        {
+            assert_eq!(near(a, b), None, "{a} {b}");
         }
-        let error = "superb".parse::<Label>().unwrap_err();
-        assert!(error.contains("`superb`") && error.contains("\"Not good enough\""), "{error}");
     }
 
     #[test]
-    fn the_later_rating_counts() {
-        let rating = |label, day| Rating { brand: "Able".into(), label, as_of: day, source: "s".into() };
-        let (early, late) = (Date::constant(2024, 1, 1), Date::constant(2025, 1, 1));
-        for ratings in [
-            [rating(Label::Good, late), rating(Label::WeAvoid, early)],
-            [rating(Label::WeAvoid, early), rating(Label::Good, late)],
+    fn an_alias_is_of_one_brand() {
+        let table = |rows: &[(&str, &[&str])]| {
+            rows.iter().map(|(b, o)| (b.to_string(), o.iter().map(|s| s.to_string()).collect())).collect()
+        };
+        let aliases = Aliases::new(&table(&[("Herschel", &["Herschel Supply", "HERSCHEL"])])).unwrap();
+        assert_eq!(aliases.resolve("Herschel Supply Co.").as_str(), "herschel");
+        assert_eq!(aliases.resolve("Rains").as_str(), "rains");
+        assert_eq!(aliases.iter().count(), 1);
+        for (rows, expected) in [
+            (table(&[("A1", &["C1"]), ("B1", &["c1"])]), "\"c1\" is an alias of \"B1\" and of another brand"),
+            (table(&[("A1", &["B1"]), ("B1", &["C1"])]), "\"B1\" is an alias of \"A1\" and has aliases itself"),
+            (table(&[("A1", &["-"])]), "expected names"),
         ] {
-            assert_eq!(RatingBook::from_iter(ratings).get("ABLE").unwrap().label, Label::Good);
+            assert!(Aliases::new(&rows).unwrap_err().contains(expected), "{expected}");
         }
-    }
-
-    #[test]
-    fn a_bad_line_is_named() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(
-            file.path(),
-            "\n{\"brand\":\"A\",\"label\":\"fine\",\"as_of\":\"2025-01-01\",\"source\":\"s\"}\n",
-        )
-        .unwrap();
-        let error = RatingBook::load(file.path()).unwrap_err();
-        assert_eq!(error.exit_code(), 65);
-        assert!(error.to_string().contains("line 2: `fine` is not one of"), "{error}");
     }
 }

@@ -47,7 +47,7 @@ pub fn ratings() -> Vec<Rating> {
         .filter_map(|b| {
             let (label, as_of) = b.label?;
             let source = format!("https://ratings.example/brand/{}", crate::words::slug(b.name));
-            Some(Rating { brand: b.name.into(), label, as_of, source })
+            Some(Rating::new(b.name, label, as_of, source))
         })
         .collect()
 }

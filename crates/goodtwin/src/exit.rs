@@ -4,6 +4,8 @@ use std::fmt::Display;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
+use goodtwin_core::terminal::note;
+
 /// What every command returns.
 pub type Outcome = Result<(), Failure>;
 
@@ -80,24 +82,11 @@ pub fn report(outcome: Outcome) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if !failure.message.is_empty() {
-                eprintln!("goodtwin: {}", printable(&failure.message));
+                note(format_args!("goodtwin: {}", failure.message));
             }
             ExitCode::from(failure.code)
         }
     }
-}
-
-/// Text for a terminal: names and pages of strangers may hold control characters, which would move the cursor or worse.
-pub fn printable(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() && c != '\n' {
-            safe.extend(c.escape_default());
-        } else {
-            safe.push(c);
-        }
-    }
-    safe
 }
 
 /// Logs go to stderr: lines for people on a terminal, JSON lines elsewhere; `GOODTWIN_LOG` sets the level (default `warn`).
@@ -133,10 +122,5 @@ mod tests {
         assert_eq!(out, b"twins\n");
         write_line(&mut Fails(ErrorKind::BrokenPipe), "twins").unwrap();
         assert_eq!(write_line(&mut Fails(ErrorKind::StorageFull), "twins").unwrap_err().code, 74);
-    }
-
-    #[test]
-    fn control_characters_are_shown_and_not_obeyed() {
-        assert_eq!(printable("`\u{1b}[2J\r` is no split:\nGrün\u{9b}"), "`\\u{1b}[2J\\r` is no split:\nGrün\\u{9b}");
     }
 }

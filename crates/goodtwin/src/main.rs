@@ -23,6 +23,8 @@ struct Cli {
 enum Command {
     /// Collect items and images of shops into datasets/, politely
     Scrape(commands::scrape::Args),
+    /// Keep what Good On You says of brands, with its history
+    Ratings(commands::ratings::Args),
     /// Make a data set: from a scrape, or from a folder of pictures
     Dataset(commands::dataset::Args),
     /// Fine-tune the top of VGG16 on a data set
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
     exit::init_logging();
     let done = match cli.command {
         Command::Scrape(args) => commands::scrape::run(args),
+        Command::Ratings(args) => commands::ratings::run(args),
         Command::Dataset(args) => commands::dataset::run(args),
         Command::Train(args) => commands::train::run(args),
         Command::Weights(args) => commands::weights::run(args),

@@ -101,11 +101,9 @@ pub fn dataset(root: &Path, offers: &[Offer]) -> Dataset {
             price_text: None,
             condition: offer.condition,
             availability: offer.availability,
-            rating: offer.label.map(|label| Rating {
-                brand: "Maker".into(),
-                label: label.parse().unwrap(),
-                as_of: "2025-03-12".parse().unwrap(),
-                source: "https://ratings.example/maker".into(),
+            rating: offer.label.map(|label| {
+                let day = "2025-03-12".parse().unwrap();
+                Rating::new("Maker", label.parse().unwrap(), day, "https://ratings.example/maker")
             }),
             images: images.clone(),
         };

@@ -1,6 +1,6 @@
 //! From a shop's words to ours: a [`Listing`] in, an [`Item`] or the [`State`] in which it ends out. Nothing is asked here.
 
-use goodtwin_core::{Availability, BagType, BrandName, Condition, Item, ItemId, Money};
+use goodtwin_core::{Availability, BagType, BrandName, Condition, Item, ItemId, Money, Rating};
 
 use crate::State;
 use crate::config::{Config, Store};
@@ -24,16 +24,13 @@ pub fn assemble(listing: &Listing, key: &str, url: &str, store: &Store, config: 
         Some(Condition::SecondHand) => Condition::SecondHand,
         _ => store.file.condition,
     };
-    let rating = config.ratings.get(&brand).cloned();
+    let rating = rating(&brand, condition, store, config).cloned();
     if condition == Condition::New {
         let floor = config.rating_floor;
         match &rating {
-            None => return Err((State::BelowRating, format!("{brand} has no rating; the floor is \"{floor}\""))),
+            None => return Err((State::BelowRating, format!("{}; the floor is \"{floor}\"", unrated(&brand, config)))),
             Some(r) if r.label < floor => {
-                return Err((
-                    State::BelowRating,
-                    format!("{brand} is rated \"{}\"; the floor is \"{floor}\"", r.label),
-                ));
+                return Err((State::BelowRating, format!("{brand}: {r}; the floor is \"{floor}\"")));
             }
             Some(_) => {}
         }
@@ -58,6 +55,22 @@ pub fn assemble(listing: &Listing, key: &str, url: &str, store: &Store, config: 
         title,
         brand,
     })
+}
+
+/// What is said of the brand. A second-hand shop that puts its own name where the brand's stands tells of no brand: what is
+/// said of the shop is not said of what it sells.
+fn rating<'c>(brand: &str, condition: Condition, store: &Store, config: &'c Config) -> Option<&'c Rating> {
+    let is = |name: &str| BrandName::new(name) == BrandName::new(brand);
+    let shop_itself = is(&store.file.title) || is(&store.file.name);
+    if condition == Condition::SecondHand && shop_itself { None } else { config.ratings.get(brand) }
+}
+
+/// "Sandquist has no rating; Sandqvist, a name much like it, has: …".
+fn unrated(brand: &str, config: &Config) -> String {
+    let near = config.ratings.near_miss(brand);
+    let near =
+        near.map(|r| format!("; a name much like it, {}, has one (if it is the same brand, add an alias)", r.brand));
+    format!("{brand} has no rating{}", near.unwrap_or_default())
 }
 
 fn money(listing: &Listing, store: &Store) -> Option<Money> {
@@ -131,12 +144,7 @@ mod tests {
     }
 
     fn crawl() -> Config {
-        let rating = |brand: &str, label| Rating {
-            brand: brand.into(),
-            label,
-            as_of: jiff::civil::date(2026, 1, 1),
-            source: "s".into(),
-        };
+        let rating = |brand: &str, label| Rating::new(brand, label, jiff::civil::date(2026, 1, 1), "s");
         Config {
             user_agent: "GoodTwin".into(),
             out: "out".into(),
@@ -223,6 +231,30 @@ mod tests {
         assert_eq!(state(&listing, "second-hand"), None);
         listing.condition = Some(Condition::SecondHand);
         assert_eq!(state(&listing, "new"), None);
+    }
+
+    #[test]
+    fn the_rating_of_a_second_hand_shop_is_not_that_of_what_it_sells() {
+        let store = store("second-hand");
+        let mut config = crawl();
+        let day = jiff::civil::date(2026, 1, 1);
+        config.ratings = [Rating::new(&store.file.title, Label::Great, day, "s")].into_iter().collect();
+        let listing = Listing { brand: Some(store.file.title.to_uppercase()), ..listing() };
+        assert_eq!(assemble(&listing, "k", "u", &store, &config).unwrap().rating, None);
+    }
+
+    #[test]
+    fn why_an_item_is_below_the_floor_is_said_in_their_words_with_day_and_source() {
+        let said = |brand: &str| {
+            let listing = Listing { brand: Some(brand.into()), ..listing() };
+            assemble(&listing, "k", "u", &store("new"), &crawl()).unwrap_err().1
+        };
+        assert_eq!(
+            said("Unkind"),
+            "Unkind: Good On You: \"We avoid\", as of 2026-01-01 (s); the floor is \"It's a start\""
+        );
+        assert_eq!(said("Nobody"), "Nobody has no rating; the floor is \"It's a start\"");
+        assert!(said("Un-Kinds").contains("a name much like it, Unkind, has one"), "{}", said("Un-Kinds"));
     }
 
     #[test]

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use goodtwin_core::{BagType, Condition, ContentId, Currency, Error, Label, RatingBook, Result, Taxonomy, config};
+use goodtwin_core::{
+    Aliases, BagType, Condition, ContentId, Currency, Error, Label, RatingBook, Result, Taxonomy, config,
+};
 use scraper::Selector;
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -54,6 +56,8 @@ struct ConfigFile {
     out: PathBuf,
     /// JSON lines, relative to this file.
     ratings: PathBuf,
+    /// Other names of brands: TOML, relative to this file.
+    aliases: Option<PathBuf>,
     /// TOML, relative to this file.
     taxonomy: PathBuf,
     #[serde(default = "its_a_start")]
@@ -197,10 +201,11 @@ impl Config {
         if !only.is_empty() {
             stores.retain(|s| only.contains(&s.file.name));
         }
+        let aliases = file.aliases.as_ref().map(|path| Aliases::load(&beside(path))).transpose()?.unwrap_or_default();
         Ok(Config {
             user_agent: format!("{} (+{contact})", file.user_agent.trim()),
             out: file.out,
-            ratings: RatingBook::load(&beside(&file.ratings))?,
+            ratings: RatingBook::load(&beside(&file.ratings))?.with_aliases(aliases),
             taxonomy: Taxonomy::load(&beside(&file.taxonomy))?,
             rating_floor: file.rating_floor,
             stores,
@@ -212,7 +217,7 @@ impl Config {
     /// Names all that decides what becomes of an item: with another id, items are looked at anew.
     pub fn id(&self) -> ContentId {
         let stores: Vec<&str> = self.stores.iter().map(|s| s.recipe.as_str()).collect();
-        let ratings: Vec<_> = self.ratings.iter().collect();
+        let ratings: (Vec<_>, Vec<_>) = (self.ratings.iter().collect(), self.ratings.aliases().iter().collect());
         ContentId::of_json(&(stores, ratings, self.rating_floor, format!("{:?}", self.taxonomy)))
     }
 }

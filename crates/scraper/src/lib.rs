@@ -36,7 +36,6 @@ mod manifest;
 mod pages;
 pub mod pictures;
 pub mod price;
-mod printable;
 pub mod progress;
 pub mod robots;
 mod run;

@@ -3,9 +3,8 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
+use goodtwin_core::terminal::{note, one_line};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-
-use crate::printable::printable;
 
 /// Shows how far a run is, on stderr.
 #[derive(Clone, Debug)]
@@ -60,7 +59,7 @@ impl StoreProgress {
     /// All listings were read.
     pub fn found(&self, items: usize) {
         if self.lines {
-            eprintln!("{}: {items} items listed", self.name);
+            note(format_args!("{}: {items} items listed", self.name));
         }
         let style = ProgressStyle::with_template("{prefix:18} {bar:30} {pos}/{len} items, {eta} left");
         self.bar.set_style(style.expect("a valid template"));
@@ -73,17 +72,17 @@ impl StoreProgress {
         self.bar.inc(1);
         let done = self.bar.position();
         if self.lines && done.is_multiple_of(LINE_EVERY) {
-            eprintln!("{}: {done} of {} items", self.name, self.bar.length().unwrap_or_default());
+            note(format_args!("{}: {done} of {} items", self.name, self.bar.length().unwrap_or_default()));
         }
     }
 
     /// The store's part ended; `trouble` says why, if it was early.
     pub fn end(&self, trouble: Option<&str>) {
-        let said = trouble.map_or_else(|| "done".into(), printable);
+        let said = trouble.map_or_else(|| "done".into(), one_line);
         self.bar.set_style(ProgressStyle::with_template("{prefix:18} {msg}").expect("a valid template"));
         self.bar.finish_with_message(said.clone());
         if self.lines {
-            eprintln!("{}: {said}", self.name);
+            note(format_args!("{}: {said}", self.name));
         }
     }
 }

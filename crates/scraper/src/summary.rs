@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use goodtwin_core::Table;
+use goodtwin_core::terminal::one_line;
+
 use crate::State;
 use crate::journal::items::Tally;
-use crate::printable::printable;
 
 /// What a run came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,13 +60,10 @@ const HEADS: [&str; 11] = [
     "bad by cause",
 ];
 
-/// Columns of words; the others are numbers, and stand to the right.
-const WORDS: [usize; 3] = [0, 7, 10];
-
-fn row(name: &str, tally: &Tally) -> [String; HEADS.len()] {
+fn row(name: &str, tally: &Tally) -> Vec<String> {
     let rejected = tally.states.iter().filter(|(state, _)| **state != State::Ok).map(|(s, n)| (s.word(), *n));
     let bad = tally.images_bad.iter().map(|(cause, n)| (cause.as_str(), *n));
-    [
+    vec![
         name.into(),
         tally.items.to_string(),
         tally.new.to_string(),
@@ -93,24 +92,16 @@ fn by_cause<'a>(counts: impl Iterator<Item = (&'a str, u32)>) -> String {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut total = Tally::default();
-        let mut rows = vec![HEADS.map(String::from)];
+        let mut table = Table::new(&HEADS);
         for store in &self.stores {
-            rows.push(row(&store.name, &store.tally));
+            table.row(row(&store.name, &store.tally));
             total.add(&store.tally);
         }
-        rows.push(row("total", &total));
-        let widths: Vec<usize> =
-            (0..HEADS.len()).map(|c| rows.iter().map(|r| r[c].chars().count()).max().unwrap_or(0)).collect();
-        for row in &rows {
-            let cells = row.iter().zip(&widths).enumerate().map(|(c, (cell, &width))| match WORDS.contains(&c) {
-                true => format!("{cell:width$}"),
-                false => format!("{cell:>width$}"),
-            });
-            writeln!(f, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
-        }
+        table.row(row("total", &total));
+        writeln!(f, "{table}")?;
         for store in &self.stores {
             if let Some(trouble) = &store.trouble {
-                writeln!(f, "{}: not read to its end: {}", store.name, printable(trouble))?;
+                writeln!(f, "{}: not read to its end: {}", store.name, one_line(trouble))?;
             }
         }
         Ok(())

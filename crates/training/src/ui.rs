@@ -25,6 +25,6 @@ impl Ui {
 
     /// A line that stays, above the bar if there is one.
     pub fn line(&self, bar: &ProgressBar, text: &str) {
-        if self.bars { bar.println(text) } else { eprintln!("{text}") }
+        if self.bars { bar.println(text) } else { goodtwin_core::terminal::note(text) }
     }
 }

@@ -54,12 +54,8 @@ pub fn encoder() -> Encoder {
 /// Item `n`: cycles through prices, labels, conditions and types; item 0 tries to be markup.
 fn item(n: u8, image: ItemImage, bag_type: BagType) -> Item {
     let label = ["Great", "Good", "It's a start"][usize::from(n) % 3];
-    let rating = Rating {
-        brand: "Maker & Co".into(),
-        label: label.parse().unwrap(),
-        as_of: "2025-03-12".parse().unwrap(),
-        source: "https://ratings.example/maker".into(),
-    };
+    let day = "2025-03-12".parse().unwrap();
+    let rating = Rating::new("Maker & Co", label.parse().unwrap(), day, "https://ratings.example/maker");
     let money = Money { amount: (20 + 10 * i64::from(n)).into(), currency: "GBP".parse().unwrap() };
     Item {
         id: ItemId::new("shop", &n.to_string()),

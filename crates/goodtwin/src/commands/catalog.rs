@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Subcommand;
+use goodtwin_core::terminal::note;
 use goodtwin_core::{Availability, Condition, DatasetReader, Row};
 use goodtwin_inference::{CatalogReader, Encoder, Progress, build};
 use goodtwin_vision::{Compute, DeviceChoice};
@@ -52,7 +53,7 @@ pub fn run(args: Args) -> Outcome {
             let started = Instant::now();
             let dataset = DatasetReader::open(&dataset)?;
             let compute = Compute::choose(device)?;
-            eprintln!("embedding with {}", compute.describe());
+            note(format_args!("embedding with {}", compute.describe()));
             let encoder = Encoder::open(&model, &compute)?;
             let mut meter = Meter::new();
             let built = build(&encoder, &model, &dataset, &out, &mut |at| meter.show(at))?;
@@ -96,7 +97,7 @@ impl Meter {
         let tenths = at.done * 10 / at.total.max(1);
         if tenths > self.tenths {
             self.tenths = tenths;
-            eprintln!("{} of {} pictures embedded", at.done, at.total);
+            note(format_args!("{} of {} pictures embedded", at.done, at.total));
         }
     }
 

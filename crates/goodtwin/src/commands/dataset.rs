@@ -5,12 +5,13 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use goodtwin_core::terminal::{lines, note};
 use goodtwin_core::{Dataset, Split};
 use goodtwin_scraper::Manifest;
 use goodtwin_training::Ui;
 use goodtwin_training::dataset::{self, Options};
 
-use crate::exit::{Outcome, printable, say};
+use crate::exit::{Outcome, say};
 
 /// Without a terminal, a line is printed each time as many pictures were read.
 const LINE_EVERY: usize = 1000;
@@ -73,7 +74,7 @@ fn with_progress<T>(target: &Target, make: impl FnOnce(&Options<'_>) -> T) -> T 
         bar.set_length(total as u64);
         bar.inc(1);
         if bar.is_hidden() && done.is_multiple_of(LINE_EVERY) {
-            eprintln!("{done} of {total} pictures read");
+            note(format_args!("{done} of {total} pictures read"));
         }
     };
     let made = make(&Options { seed: target.seed, progress: &progress });
@@ -104,7 +105,7 @@ fn summary(made: &Dataset) -> String {
     let _ = writeln!(text, "split: {}", made.manifest.split);
     let _ = writeln!(text, "data set: {}", made.root.display());
     let _ = writeln!(text, "id: {}", made.id());
-    printable(&text)
+    lines(&text)
 }
 
 fn table_row(class: &str, counts: [usize; 4]) -> [String; 5] {

@@ -5,6 +5,7 @@ pub mod conform;
 pub mod dataset;
 pub mod demo;
 pub mod eval;
+pub mod ratings;
 pub mod scrape;
 pub mod search;
 pub mod serve;

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use goodtwin_core::{Availability, Condition, Currency, Label, Money};
+use goodtwin_core::terminal::one_line_within;
+use goodtwin_core::{Availability, Condition, Currency, Label, Money, Table};
 use goodtwin_inference::answer::{Guess, TwinJson};
 use goodtwin_inference::{Answer, CatalogReader, Filters, photo};
 use goodtwin_vision::{Compute, DeviceChoice};
@@ -86,25 +87,20 @@ pub fn run(args: Args) -> Outcome {
             _ => say(format_args!("No twins with these filters; {} items without them.", catalog.manifest.items)),
         }
     } else {
-        say(table(&answer, args.currency).trim_end())
+        say(table(&answer, args.currency))
     }
 }
 
-/// Aligned columns; one that says nothing of any twin is left out.
-fn table(answer: &Answer, currency: Currency) -> String {
+/// A column that says nothing of any twin is left out.
+fn table(answer: &Answer, currency: Currency) -> Table {
+    let converted = format!("IN {currency}");
     let heads =
-        ["", "ALIKE", "TITLE", "BRAND", "PRICE", &format!("IN {currency}"), "RATING", "CONDITION", "TYPE", "FAMILY"];
-    let heads: Vec<String> = heads.into_iter().chain(["ADDRESS"]).map(String::from).collect();
-    let rows: Vec<Vec<String>> = answer.twins.iter().map(cells).collect();
-    let used: Vec<usize> = (0..heads.len()).filter(|&c| rows.iter().any(|row| !row[c].is_empty())).collect();
-    let all = || std::iter::once(&heads).chain(&rows);
-    let width = |c: usize| all().map(|row| row[c].chars().count()).max().unwrap_or(0);
-    let widths: Vec<(usize, usize)> = used.into_iter().map(|c| (c, width(c))).collect();
-    let line = |row: &Vec<String>| {
-        let cells: Vec<_> = widths.iter().map(|&(c, width)| format!("{:<width$}", row[c])).collect();
-        cells.join("  ").trim_end().to_string() + "\n"
-    };
-    all().map(line).collect()
+        ["", "ALIKE", "TITLE", "BRAND", "PRICE", &converted, "RATING", "CONDITION", "TYPE", "FAMILY", "ADDRESS"];
+    let mut table = Table::new(&heads);
+    for twin in &answer.twins {
+        table.row(cells(twin));
+    }
+    table
 }
 
 fn cells(twin: &TwinJson) -> Vec<String> {
@@ -116,25 +112,16 @@ fn cells(twin: &TwinJson) -> Vec<String> {
     vec![
         twin.rank.to_string(),
         format!("{:.3}", twin.score),
-        if no_offer { String::new() } else { plain(&twin.title, 40) },
-        plain(twin.brand.as_deref().unwrap_or_default(), 24),
+        if no_offer { String::new() } else { one_line_within(&twin.title, 40) },
+        one_line_within(twin.brand.as_deref().unwrap_or_default(), 24),
         money(&twin.price),
         money(&twin.converted),
         rating.unwrap_or_default(),
         condition.unwrap_or_default(),
         if no_offer { twin.bag_type.title() } else { String::new() },
-        twin.family.as_deref().filter(|_| no_offer).map(|f| plain(f, 24)).unwrap_or_default(),
-        plain(twin.url.as_deref().unwrap_or(&twin.picture.file_name), usize::MAX),
+        twin.family.as_deref().filter(|_| no_offer).map(|f| one_line_within(f, 24)).unwrap_or_default(),
+        twin.url.clone().unwrap_or_else(|| twin.picture.file_name.clone()),
     ]
-}
-
-/// Shops' text on somebody's terminal: on one line, without control characters, not longer than the column.
-fn plain(text: &str, width: usize) -> String {
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if text.chars().count() <= width {
-        return text;
-    }
-    text.chars().take(width - 1).chain(['…']).collect()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use goodtwin_core::terminal::note;
 use goodtwin_inference::CatalogReader;
 use goodtwin_vision::{Compute, DeviceChoice};
 use goodtwin_web::server::Limits;
@@ -49,7 +50,11 @@ pub fn run(args: Args) -> Outcome {
         let encoder = catalog.encoder(args.model.as_deref(), &compute)?;
         let (items, id) = (catalog.manifest.items, catalog.id().clone());
         let router = App::new(catalog, encoder, config, Surroundings::system())?.router();
-        eprintln!("serving {items} items of catalogue {}, looking at photos with {}", id.short(), compute.describe());
+        note(format_args!(
+            "serving {items} items of catalogue {}, looking at photos with {}",
+            id.short(),
+            compute.describe()
+        ));
         say(format_args!("http://{}/", server.address()))?;
         server.run(router, shutdown).await;
         Ok(())

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use goodtwin_core::DatasetReader;
+use goodtwin_core::terminal::note;
 use goodtwin_training::train::{Places, train};
 use goodtwin_training::{Recipe, Ui};
 use goodtwin_vision::{Compute, DeviceChoice};
@@ -40,8 +41,8 @@ pub fn run(args: Args) -> Outcome {
         .out
         .unwrap_or_else(|| PathBuf::from("checkpoints/runs").join(format!("{}-{}", recipe.name, dataset.id().short())));
     let compute = Compute::choose(args.device)?;
-    eprintln!("device: {}", compute.describe());
-    eprintln!("data set: {} pictures, id {}", dataset.rows.len(), dataset.id().short());
+    note(format_args!("device: {}", compute.describe()));
+    note(format_args!("data set: {} pictures, id {}", dataset.rows.len(), dataset.id().short()));
     let places = Places { imagenet: &args.weights, out: &out, cache: &args.cache };
     let summary = train(&recipe, &dataset, &places, &compute, &Ui::detect())?;
     say(format_args!("run:                {}", summary.run.display()))?;

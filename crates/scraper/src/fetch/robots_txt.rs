@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use goodtwin_core::terminal::one_line;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::OnceCell;
 use url::Url;
@@ -13,7 +14,6 @@ use url::Url;
 use super::{FetchError, Fetcher, Hop, Manners, Oversize, host_of};
 use crate::guard;
 use crate::journal::fetched::{RobotsRow, Validators};
-use crate::printable::printable;
 use crate::robots::{MAX_BYTES, Rules};
 
 /// RFC 9309: at least five redirects are followed.
@@ -111,7 +111,7 @@ impl Fetcher {
                 // Not an answer, and not to be kept as one.
                 Err(e @ (FetchError::Fatal(_) | FetchError::NoTurn(_))) => return Err(e),
                 Err(e) => {
-                    tracing::warn!(%url, error = %printable(&e.to_string()), "robots.txt cannot be read: nothing of this host is asked");
+                    tracing::warn!(%url, error = %one_line(&e.to_string()), "robots.txt cannot be read: nothing of this host is asked");
                     return Ok(row(DISALLOW_ALL, vec![]));
                 }
             }
