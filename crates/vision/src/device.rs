@@ -6,6 +6,7 @@ use std::str::FromStr;
 use burn::tensor::Device;
 
 use crate::Result;
+use crate::cpu::Isa;
 
 /// What the user asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,11 +63,11 @@ impl Compute {
         }
     }
 
-    /// Burn's flex on all cores.
+    /// The trunk by [`cpu`](crate::cpu), the rest by Burn's flex, on all cores.
     pub fn cpu() -> Compute {
         Compute {
             device: Device::flex(),
-            description: format!("cpu (Burn flex, {} threads)", rayon::current_num_threads()),
+            description: format!("cpu ({}, {} threads)", Isa::best(), rayon::current_num_threads()),
         }
     }
 
@@ -80,9 +81,9 @@ impl Compute {
         &self.device
     }
 
-    /// Which code does the sums, `flex` or `wgpu`: their last bits differ.
-    pub fn backend(&self) -> &'static str {
-        if self.device == Device::flex() { "flex" } else { "wgpu" }
+    /// Which code does the trunk's sums, such as `cpu-avx512` or `wgpu`: their last bits differ.
+    pub fn backend(&self) -> String {
+        if self.device == Device::flex() { format!("cpu-{}", Isa::best()) } else { "wgpu".into() }
     }
 }
 

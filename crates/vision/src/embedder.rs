@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use burn::module::Module;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 use goodtwin_core::{BagType, ContentId};
@@ -42,7 +41,7 @@ impl Embedder {
         let device = compute.device().clone();
         let trunk = Trunk::load(&checkpoint.weights, &device)?;
         let card = checkpoint.card;
-        let top = Top::load(&card.network, card.preprocess.size, &checkpoint.weights, &device)?.no_grad();
+        let top = Top::load(&card.network, card.preprocess.size, &checkpoint.weights, &device)?.fix();
         Ok(Embedder { card, trunk, top, device })
     }
 

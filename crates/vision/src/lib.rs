@@ -6,6 +6,7 @@
 //! - [`vgg16`]: [`Trunk`] (blocks 1 to 4, frozen) and block 5, in Burn.
 //! - [`resnet50`]: the second trunk: stages 1 to 3, frozen, and stage 4.
 //! - [`import`]: ResNet-50's weights, a file of the user's with torchvision's names in, folded weights out.
+//! - [`cpu`]: the same convolutions on the CPU, with weights that never change: Winograd's algorithm in AVX-512, AVX2 or NEON.
 //! - [`pooling`]: maps in, vectors out: flatten, mean, generalised mean, grid.
 //! - [`top`]: [`Top`], what is fine-tuned: block 5, the dense layer, the softmax.
 //! - [`checkpoint`]: a run folder's `model.json` and `model.safetensors`, written and read.
@@ -14,6 +15,7 @@
 //! - [`error`]: the [`Error`] of this crate.
 
 pub mod checkpoint;
+pub mod cpu;
 pub mod device;
 pub mod embedder;
 pub mod error;

@@ -68,6 +68,12 @@ impl Top {
         })
     }
 
+    /// The same, with weights that never change again: without gradients, and several times as fast on the CPU.
+    pub fn fix(self) -> Top {
+        let top = self.no_grad();
+        Top { block5: top.block5.fix(5), ..top }
+    }
+
     /// What the dense layer sees: `block4_pool` in, `[n, pooling.len(size)]` out.
     pub fn pooled(&self, block4: Tensor<4>) -> Tensor<2> {
         let block5 = self.block5.forward(block4.clone());

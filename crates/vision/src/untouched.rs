@@ -20,7 +20,7 @@ pub struct Untouched {
 impl Untouched {
     /// The network with these weights.
     pub fn load(imagenet: &Weights, device: &Device) -> Result<Untouched> {
-        Ok(Untouched { trunk: Trunk::load(imagenet, device)?, block5: Block::load(5, imagenet, device)? })
+        Ok(Untouched { trunk: Trunk::load(imagenet, device)?, block5: Block::load(5, imagenet, device)?.fix(5) })
     }
 
     /// `block4_pool` and `block5_pool` of a preprocessed batch `[n, 3, size, size]`.

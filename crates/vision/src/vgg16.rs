@@ -1,4 +1,7 @@
-//! VGG16's thirteen convolutions (Simonyan and Zisserman 2014, configuration D), in Burn.
+//! VGG16's thirteen convolutions (Simonyan and Zisserman 2014, configuration D): in Burn where they learn or are on a GPU, by
+//! [`cpu`](crate::cpu) where their weights are fixed and on the CPU.
+
+use std::sync::Arc;
 
 use burn::module::{Module, Param};
 use burn::nn::PaddingConfig2d;
@@ -6,8 +9,9 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 
+use crate::cpu::{Convolutions, Isa};
 use crate::{Compute, Result, Weights};
 
 /// Channels of each block's output.
@@ -15,19 +19,29 @@ pub const CHANNELS: [usize; 5] = [64, 128, 256, 512, 512];
 /// Convolutions in each block.
 pub const CONVOLUTIONS: [usize; 5] = [2, 2, 3, 3, 3];
 
+/// Channels in and out of convolution `i` (from 1) of block `number` (1 to 5).
+pub(crate) fn channels(number: usize, i: usize) -> [usize; 2] {
+    let channels_in = match (number, i) {
+        (1, 1) => 3,
+        (_, 1) => CHANNELS[number - 2],
+        _ => CHANNELS[number - 1],
+    };
+    [channels_in, CHANNELS[number - 1]]
+}
+
 /// A few 3x3 convolutions, each with ReLU, then a 2x2 max pool.
 #[derive(Module, Debug)]
 pub struct Block {
     convs: Vec<Conv2d>,
+    #[module(skip)]
+    fixed: Option<Arc<Convolutions>>,
 }
 
 impl Block {
     /// Block `number` (1 to 5) with the tensors `block{number}_conv{i}.weight` and `.bias`.
     pub fn load(number: usize, weights: &Weights, device: &Device) -> Result<Block> {
-        let out = CHANNELS[number - 1];
-        let first_in = if number == 1 { 3 } else { CHANNELS[number - 2] };
         let convs = (1..=CONVOLUTIONS[number - 1]).map(|i| {
-            let channels_in = if i == 1 { first_in } else { out };
+            let [channels_in, out] = channels(number, i);
             let key = format!("block{number}_conv{i}");
             let mut conv = Conv2dConfig::new([channels_in, out], [3, 3])
                 .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
@@ -37,11 +51,25 @@ impl Block {
             conv.bias = Some(Param::from_tensor(weights.tensor(&format!("{key}.bias"), [out], device)?));
             Ok(conv)
         });
-        Ok(Block { convs: convs.collect::<Result<_>>()? })
+        Ok(Block { convs: convs.collect::<Result<_>>()?, fixed: None })
+    }
+
+    /// The same block, with weights that never change again: on the CPU it is several times as fast, and has no gradients.
+    pub fn fix(self, number: usize) -> Block {
+        if self.convs[0].weight.val().device() != Device::flex() {
+            return self.no_grad();
+        }
+        let values = |(w, b): (Tensor<4>, Tensor<1>)| (floats(w).0, floats(b).0);
+        let parameters = self.parameters().map(values).collect();
+        let fixed = Some(Arc::new(Convolutions::new(Isa::best(), number..=number, parameters)));
+        Block { fixed, ..self.no_grad() }
     }
 
     /// `[n, c_in, h, w]` to `[n, c_out, h/2, w/2]`.
     pub fn forward(&self, mut x: Tensor<4>) -> Tensor<4> {
+        if let Some(fixed) = &self.fixed {
+            return run(fixed, x);
+        }
         for conv in &self.convs {
             x = relu(conv.forward(x));
         }
@@ -55,16 +83,24 @@ impl Block {
 }
 
 /// Blocks 1 to 4: the frozen trunk.
-#[derive(Module, Debug)]
-pub struct Trunk {
-    blocks: Vec<Block>,
+#[derive(Debug)]
+pub struct Trunk(Frozen);
+
+#[derive(Debug)]
+enum Frozen {
+    /// All blocks in one, so that maps between them stay as the next wants them.
+    Cpu(Convolutions),
+    Gpu(Vec<Block>),
 }
 
 impl Trunk {
     /// The trunk with these weights, without gradients.
     pub fn load(weights: &Weights, device: &Device) -> Result<Trunk> {
-        let blocks = (1..=4).map(|n| Block::load(n, weights, device)).collect::<Result<_>>()?;
-        Ok(Trunk { blocks }.freeze())
+        if *device == Device::flex() {
+            return Ok(Trunk(Frozen::Cpu(Convolutions::load(Isa::best(), 1..=4, weights)?)));
+        }
+        let blocks = (1..=4).map(|n| Ok(Block::load(n, weights, device)?.no_grad()));
+        Ok(Trunk(Frozen::Gpu(blocks.collect::<Result<_>>()?)))
     }
 
     /// Which code does the sums: what was kept of another's may differ in the last bits. The number is raised when they
@@ -75,6 +111,21 @@ impl Trunk {
 
     /// `[n, 3, h, w]`, preprocessed, to `block4_pool`: `[n, 512, h/16, w/16]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        self.blocks.iter().fold(x, |x, block| block.forward(x))
+        match &self.0 {
+            Frozen::Cpu(convolutions) => run(convolutions, x),
+            Frozen::Gpu(blocks) => blocks.iter().fold(x, |x, block| block.forward(x)),
+        }
     }
+}
+
+fn run(convolutions: &Convolutions, x: Tensor<4>) -> Tensor<4> {
+    let device = x.device();
+    let (values, shape) = floats(x);
+    let (values, shape) = convolutions.forward(shape, &values);
+    Tensor::from_data(TensorData::new(values, shape), &device)
+}
+
+fn floats<const D: usize>(x: Tensor<D>) -> (Vec<f32>, [usize; D]) {
+    let shape = x.dims();
+    (x.into_data().try_into_vec().expect("the network's tensors are f32"), shape)
 }

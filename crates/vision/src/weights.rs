@@ -86,11 +86,11 @@ impl Weights {
         self.tensors.get(name)
     }
 
-    /// A tensor in f32 on a device.
+    /// A tensor's values, widened to f32.
     ///
     /// # Errors
     /// [`Error::Tensor`] when it is missing or has another shape.
-    pub fn tensor<const D: usize>(&self, name: &str, shape: [usize; D], device: &Device) -> Result<Tensor<D>> {
+    pub fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let refuse = |received: String| Error::Tensor {
             path: self.path.clone(),
             name: name.into(),
@@ -101,7 +101,15 @@ impl Weights {
         if stored.shape != shape {
             return Err(refuse(format!("shape {:?}", stored.shape)));
         }
-        Ok(Tensor::from_data(TensorData::new(stored.to_f32(), shape), device))
+        Ok(stored.to_f32())
+    }
+
+    /// A tensor in f32 on a device.
+    ///
+    /// # Errors
+    /// Those of [`Weights::values`].
+    pub fn tensor<const D: usize>(&self, name: &str, shape: [usize; D], device: &Device) -> Result<Tensor<D>> {
+        Ok(Tensor::from_data(TensorData::new(self.values(name, &shape)?, shape), device))
     }
 }
 
