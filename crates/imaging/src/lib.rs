@@ -4,15 +4,18 @@
 //! - [`complete`]: whether a file has its end. Decoders do not say: most JPEGs cut in half decode without an error.
 //! - [`decode`]: the way in: sniff, complete, size from the header, decode under limits, turn upright, flatten on white.
 //! - [`picture`]: the [`Picture`], and what is done with one: resize, pad, grey, thumbnail, JPEG and PNG out.
+//! - [`fingerprint`]: a picture in; what tells whether another file shows the same shot out.
 //! - [`refusal`]: the [`Refusal`], with the one word by which refusals are counted.
 
 pub mod complete;
 pub mod decode;
+pub mod fingerprint;
 pub mod picture;
 pub mod refusal;
 pub mod sniff;
 
 pub use decode::{Inspected, inspect};
+pub use fingerprint::Fingerprint;
 pub use picture::Picture;
 pub use refusal::Refusal;
 pub use sniff::Format;

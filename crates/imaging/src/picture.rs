@@ -70,6 +70,22 @@ impl Picture {
         Picture::new(width, height, target.into_vec())
     }
 
+    /// A part of it, given as left, top, width and height in parts of its sides, stretched to this size.
+    pub(crate) fn resize_part(&self, part: (f64, f64, f64, f64), width: u32, height: u32) -> Self {
+        let (w, h) = (f64::from(self.width), f64::from(self.height));
+        let source = ImageRef::new(self.width, self.height, &self.rgb, PixelType::U8x3)
+            .expect("a picture has as many bytes as its size says");
+        let mut target = Image::new(width, height, PixelType::U8x3);
+        let triangle = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).crop(
+            part.0 * w,
+            part.1 * h,
+            (part.2 * w).min(w - part.0 * w),
+            (part.3 * h).min(h - part.1 * h),
+        );
+        Resizer::new().resize(&source, &mut target, &triangle).expect("the part lies within the picture");
+        Picture::new(width, height, target.into_vec())
+    }
+
     /// The picture in the middle of the smallest square that holds it, on a ground of one colour.
     ///
     /// The square has the longer side's square of pixels: shrink a stranger's panorama first.

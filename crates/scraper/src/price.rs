@@ -4,8 +4,15 @@
 //! separator are thousands, unless the store says which sign is its decimal separator. What can be read in two ways gives no
 //! amount: a price that is missing is seen, one that is wrong by a thousand is not.
 
+mod currency;
+mod first;
+mod signs;
+
 use goodtwin_core::Currency;
 use rust_decimal::Decimal;
+
+use currency::find_currency;
+pub use first::{FirstPrice, first};
 
 /// What was read from a price's text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,47 +25,12 @@ pub struct PriceText {
     pub currency: Option<Currency>,
 }
 
-/// Signs, longest first where one holds another, and the one currency that each names, if it is one.
-const SIGNS: &[(&str, Option<&str>)] = &[
-    ("AU$", Some("AUD")),
-    ("CA$", Some("CAD")),
-    ("US$", Some("USD")),
-    ("HK$", Some("HKD")),
-    ("NZ$", Some("NZD")),
-    ("MX$", Some("MXN")),
-    ("R$", Some("BRL")),
-    ("A$", Some("AUD")),
-    ("C$", Some("CAD")),
-    ("S$", Some("SGD")),
-    ("€", Some("EUR")),
-    ("£", Some("GBP")),
-    ("₹", Some("INR")),
-    ("₩", Some("KRW")),
-    ("₺", Some("TRY")),
-    ("₽", Some("RUB")),
-    ("₴", Some("UAH")),
-    ("₪", Some("ILS")),
-    ("zł", Some("PLN")),
-    ("Kč", Some("CZK")),
-    ("Ft", Some("HUF")),
-    ("lei", Some("RON")),
-    ("$", None),
-    ("¥", None),
-    ("kr", None),
-];
-
-/// Codes that are also words or sizes are left out: a code counts only in capitals and alone.
-const CODES: &[&str] = &[
-    "EUR", "USD", "GBP", "SEK", "DKK", "NOK", "CHF", "JPY", "AUD", "CAD", "PLN", "CZK", "HUF", "INR", "CNY", "HKD",
-    "SGD", "NZD", "MXN", "BRL", "KRW", "TRY", "ILS", "ZAR", "RON", "BGN", "ISK", "AED", "THB", "RUB", "UAH",
-];
-
 /// Currencies of a thousand parts.
 const MILLS: [&str; 7] = ["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"];
 
 /// Read a price that people see. `decimal_separator` (`.` or `,`) decides what three digits after a lone one of them are.
 pub fn parse(text: &str, decimal_separator: Option<char>) -> PriceText {
-    let (sign, currency) = find_currency(text);
+    let (sign, currency) = find_currency(text, None);
     PriceText { amount: find_amount(text, |number| read_number(number, decimal_separator)), sign, currency }
 }
 
@@ -66,7 +38,7 @@ pub fn parse(text: &str, decimal_separator: Option<char>) -> PriceText {
 /// decimals, so that `89.000` is 89. But `1.299` in a currency of cents is no amount of money: its writer meant 1,299, or
 /// something else; that is not read.
 pub fn parse_for_machines(text: &str, beside: Option<Currency>) -> PriceText {
-    let (sign, found) = find_currency(text);
+    let (sign, found) = find_currency(text, None);
     let has_mills = beside.or(found).is_some_and(|c| MILLS.contains(&c.code()));
     let read = |number: &str| {
         let amount = read_number(number, Some('.'))?;
@@ -76,27 +48,6 @@ pub fn parse_for_machines(text: &str, beside: Option<Currency>) -> PriceText {
         (has_mills || !looks_grouped).then_some(amount)
     };
     PriceText { amount: find_amount(text, read), sign, currency: found }
-}
-
-fn find_currency(text: &str) -> (Option<&'static str>, Option<Currency>) {
-    let known = |code: &str| code.parse().expect("the tables hold ISO 4217 codes");
-    let words = text.split(|c: char| !c.is_alphabetic());
-    let mut codes = words.filter_map(|w| CODES.iter().find(|c| **c == w));
-    if let Some(code) = codes.next() {
-        return (Some(code), Some(known(code)));
-    }
-    let lower = text.to_lowercase();
-    let found = SIGNS.iter().find(|(sign, _)| {
-        if !sign.chars().all(char::is_alphabetic) {
-            return text.contains(sign);
-        }
-        // "kr" is a currency in "299 kr" and "kr 299", not in "krona bag".
-        lower.split(|c: char| !c.is_alphabetic()).any(|w| w == sign.to_lowercase())
-    });
-    match found {
-        Some((sign, code)) => (Some(sign), code.map(known)),
-        None => (None, None),
-    }
 }
 
 fn find_amount(text: &str, read: impl Fn(&str) -> Option<Decimal>) -> Option<Decimal> {

@@ -13,24 +13,25 @@ pub struct Case {
     decimal_separator: Option<String>,
 }
 
-/// The amount as a plain decimal without zeros at its end, and the currency: its ISO 4217 code where that is certain, else the
-/// sign as it was found.
+/// The amount as a plain decimal without zeros at its end; the currency's sign as it was found, and its ISO 4217 code where that
+/// is certain.
 #[derive(Serialize)]
 pub struct Answer {
     amount: Option<String>,
-    currency: Option<String>,
+    currency: Option<&'static str>,
+    iso: Option<String>,
+    /// The scraper takes the amount: it is the only one, and can be read in one way only.
+    certain: bool,
 }
 
 pub fn answer(case: Case) -> Result<Answer, String> {
     let separator = case.decimal_separator.as_deref().and_then(|s| s.chars().next());
     let text = case.text.unwrap_or_default();
-    let mut read = price::parse(&text, separator);
-    if let Some(hint) = &case.currency_hint
-        && read.sign.is_none()
-    {
-        let amount = read.amount;
-        read = price::PriceText { amount, ..price::parse(hint, separator) };
-    }
-    let currency = read.currency.map(|c| c.to_string()).or(read.sign.map(String::from));
-    Ok(Answer { amount: read.amount.map(|a| a.normalize().to_string()), currency })
+    let read = price::first(&text, case.currency_hint.as_deref(), separator);
+    Ok(Answer {
+        amount: read.amount.map(|a| a.normalize().to_string()),
+        currency: read.sign,
+        iso: read.currency.map(|c| c.to_string()),
+        certain: read.is_certain,
+    })
 }

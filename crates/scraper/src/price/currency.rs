@@ -1,0 +1,76 @@
+//! Which currency a text speaks of.
+
+use goodtwin_core::Currency;
+
+use super::signs::{BESIDE_NUMBERS, CODES, PLAIN};
+
+/// The sign as it is written, and the currency where the sign names exactly one. What the text says goes before what the hint
+/// says, and what is certain before what is less so.
+pub fn find_currency(text: &str, hint: Option<&str>) -> (Option<&'static str>, Option<Currency>) {
+    let sources = [Some(text), hint];
+    let sources = || sources.iter().copied().flatten();
+    let found = sources()
+        .filter(|source| source.contains('$'))
+        .find_map(dollar_code)
+        .or_else(|| sources().find_map(|source| leftmost(source, PLAIN, |_, _, _| true)))
+        .or_else(|| sources().find_map(|source| leftmost(source, CODES, |_, _, _| true)))
+        .or_else(|| sources().find_map(|source| leftmost(source, BESIDE_NUMBERS, is_beside_number)));
+    match found {
+        Some((sign, "")) => (Some(sign), None),
+        Some((sign, code)) => (Some(sign), Some(code.parse().expect("the tables hold ISO 4217 codes"))),
+        None => (None, None),
+    }
+}
+
+type Sign = &'static (&'static str, &'static str);
+
+/// The sign that stands furthest to the left; of two at one place, the one that the table has first.
+fn leftmost(
+    text: &str,
+    signs: &'static [(&'static str, &'static str)],
+    fits: impl Fn(&str, usize, usize) -> bool,
+) -> Option<(&'static str, &'static str)> {
+    let at = |start: usize| {
+        let fitting = |(sign, _): &Sign| {
+            let end = start + sign.len();
+            text[start..].starts_with(sign) && is_whole_word(text, start, end) && fits(text, start, end)
+        };
+        signs.iter().find(fitting)
+    };
+    text.char_indices().find_map(|(start, _)| at(start)).copied()
+}
+
+/// `NZD` of "NZD$12" and "12 $ NZD": beside a dollar sign, a code of three letters says which dollar it is.
+fn dollar_code(text: &str) -> Option<(&'static str, &'static str)> {
+    let is_dollar = |(sign, _): &Sign| sign.len() == 3 && sign.ends_with('D');
+    let at = |start: usize| {
+        let rest = &text[start..];
+        let follows = |sign: &str| rest[sign.len()..].trim_start_matches('$').chars().next();
+        CODES.iter().filter(is_dollar).find(|(sign, _)| {
+            rest.starts_with(sign) && !ends_in_letter(&text[..start]) && !follows(sign).is_some_and(char::is_alphabetic)
+        })
+    };
+    text.char_indices().find_map(|(start, _)| at(start)).copied()
+}
+
+/// Whether what lies from `start` to `end` is no part of a longer word. A Cyrillic sign is often the start of the word that it
+/// stands for, in one of its cases.
+fn is_whole_word(text: &str, start: usize, end: usize) -> bool {
+    let sign = &text[start..end];
+    let starts = !sign.starts_with(char::is_alphabetic) || !ends_in_letter(&text[..start]);
+    let next = text[end..].chars().next();
+    let ends = !sign.ends_with(char::is_alphabetic)
+        || !next.is_some_and(char::is_alphabetic)
+        || (sign.chars().count() > 1 && !sign.is_ascii());
+    starts && ends
+}
+
+fn ends_in_letter(text: &str) -> bool {
+    text.chars().next_back().is_some_and(char::is_alphabetic)
+}
+
+fn is_beside_number(text: &str, start: usize, end: usize) -> bool {
+    let is_digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
+    let before = text[..start].trim_end_matches([' ', '\u{a0}', '.', ',', '-', '–']);
+    is_digit(before.chars().next_back()) || is_digit(text[end..].trim_start().chars().next())
+}
