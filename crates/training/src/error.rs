@@ -33,20 +33,24 @@ pub enum Error {
     /// The run folder is taken (exit 73).
     #[error("{}: already holds a run; give another --out", .0.display())]
     Exists(PathBuf),
+    /// The run folder holds a run that is not finished (exit 73).
+    #[error("{}: holds a run that is not finished; go on with it by `goodtwin train --resume {}`, or give another --out", .0.display(), .0.display())]
+    Unfinished(PathBuf),
     /// The loss is no number any more (exit 70).
     #[error(
-        "the loss became {loss} at epoch {epoch}, step {step}, on the pictures {}; lower the learning rate",
-        pictures.join(", ")
+        "the loss became {loss} at epoch {epoch}, step {step}: lower the learning rate; {} lists the pictures of that step, \
+         and the last checkpoint is kept",
+        dump.display()
     )]
     NotANumber {
         /// The loss.
         loss: f32,
         /// From 1.
         epoch: usize,
-        /// From 1, within the epoch.
+        /// From 1, over all epochs.
         step: usize,
-        /// The batch, by file name.
-        pictures: Vec<String>,
+        /// The file with the batch's pictures.
+        dump: PathBuf,
     },
 }
 
@@ -59,7 +63,7 @@ impl Error {
             Error::Dataset { .. } => 65,
             Error::Recipe { .. } => 2,
             Error::NotANumber { .. } => 70,
-            Error::Exists(_) => 73,
+            Error::Exists(_) | Error::Unfinished(_) => 73,
         }
     }
 }

@@ -71,8 +71,17 @@ pub struct Optimizer {
     pub classifier: f64,
     /// How the learning rates go over the run.
     pub schedule: Schedule,
+    /// Epochs, or a part of one, on which the learning rates rise from nothing.
+    #[serde(default)]
+    pub warm_up: f64,
+    /// The share of the average over the weights that a step keeps, such as 0.99; 0 is no average but the last weights.
+    #[serde(default)]
+    pub averaging: f64,
     /// What the softmax is told: 0 is all or nothing, 0.1 leaves a tenth for the other classes.
     pub label_smoothing: f32,
+    /// How far rare classes weigh more: 0 not at all, 1 until every class weighs the same.
+    #[serde(default)]
+    pub class_balance: f64,
 }
 
 /// How a gradient becomes a step.
@@ -138,6 +147,11 @@ impl Recipe {
         }
         let smoothing = o.label_smoothing;
         expect((0.0..1.0).contains(&smoothing), "optimizer.label_smoothing", &smoothing, "0 up to, not including, 1")?;
+        let within = |from: f64, to: f64, value: f64| value >= from && value <= to;
+        let epochs = self.epochs as f64;
+        expect(within(0.0, epochs, o.warm_up), "optimizer.warm_up", &o.warm_up, "0 up to all epochs")?;
+        expect(within(0.0, 0.99999, o.averaging), "optimizer.averaging", &o.averaging, "0 up to, not including, 1")?;
+        expect(within(0.0, 1.0, o.class_balance), "optimizer.class_balance", &o.class_balance, "0 to 1")?;
         let a = &self.augment;
         expect(a.views <= 100, "augment.views", &a.views, "0 to 100")?;
         expect((0.0..=180.0).contains(&a.rotation), "augment.rotation", &a.rotation, "0 to 180 degrees")?;

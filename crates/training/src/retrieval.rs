@@ -2,10 +2,10 @@
 
 use goodtwin_core::Row;
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a set of queries found.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Retrieval {
     /// How many pictures asked: those with another picture of their family in the gallery.
     pub queries: usize,

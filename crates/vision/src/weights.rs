@@ -81,6 +81,11 @@ impl Weights {
         &self.path
     }
 
+    /// The tensors' names, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
     /// A tensor as it is stored.
     pub fn stored(&self, name: &str) -> Option<&Stored> {
         self.tensors.get(name)

@@ -18,6 +18,7 @@ use std::path::Path;
 use std::sync::mpsc::sync_channel;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use goodtwin_core::terminal::note;
 use goodtwin_core::{ContentId, Dataset, Error as CoreError, Row};
 use goodtwin_imaging::Picture;
 use goodtwin_vision::embedder::{batch_size, input_tensor};
@@ -141,7 +142,7 @@ impl Source<'_> {
         };
         let side = self.preprocess.size as usize / 16;
         Pack::open(root, &settings, 2 * CHANNELS[3] * side * side, |dir| {
-            eprintln!("{}: another run fills this cache: waiting for it", dir.display());
+            note(format_args!("{}: another run fills this cache: waiting for it", dir.display()));
         })
     }
 
@@ -149,11 +150,11 @@ impl Source<'_> {
     fn fill(&self, pack: &mut Pack, keys: &[Key], rows: &BTreeMap<&ContentId, &Row>) -> Result<()> {
         let missing = pack.missing(keys)?;
         for (picture, view) in &missing.damaged {
-            eprintln!(
+            note(format_args!(
                 "{}: view {view} of picture {} does not have its SHA-256 any more: worked out anew",
                 pack.dir().display(),
                 picture.short()
-            );
+            ));
         }
         let missing = missing.by_picture();
         let count: usize = missing.values().map(Vec::len).sum();

@@ -1,0 +1,369 @@
+//! Where a run goes on after a kill.
+//!
+//! ```text
+//! RUN/checkpoints/
+//!   step-00000120/   weights, optimiser, average, best weights (safetensors), and manifest.json with their SHA-256
+//!   step-00000160/
+//!   latest.json      which of them is the last, which the one before, and the SHA-256 of their manifests
+//! ```
+//! A folder is filled out of sight and takes its place with one rename, then the pointer is swapped: a checkpoint is complete
+//! or is not there. The last two are kept. One that is not what its manifest says is named, and the one before it is taken.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use goodtwin_core::atomic::{self, StagedDir};
+use goodtwin_core::{ContentId, Error as CoreError};
+use goodtwin_vision::weights::{Stored, serialize};
+use goodtwin_vision::{NetworkSpec, Weights};
+use serde::{Deserialize, Serialize};
+
+use super::log::Epoch;
+use crate::Result;
+use crate::retrieval::Retrieval;
+
+const FORMAT: u32 = 1;
+
+/// All that a run remembers but tensors. Random numbers follow from the recipe's seed, the epoch and the step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// Steps taken, over all epochs.
+    pub step: usize,
+    /// Pictures that went through the network at once: the last digits of a sum depend on it.
+    pub part: usize,
+    /// The network, with as many units as whitening found directions.
+    pub network: NetworkSpec,
+    /// What the network found before its first step.
+    pub at_start: Option<Retrieval>,
+    /// Of the epoch that is under way.
+    pub epoch: Sums,
+    /// The epochs that are over.
+    pub history: Vec<Epoch>,
+    /// The epoch whose weights are the best so far.
+    pub best: Option<Best>,
+    /// The bytes of `metrics.jsonl` up to here.
+    pub metrics_bytes: u64,
+}
+
+/// Sums over the steps of an epoch.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sums {
+    /// Over the pictures.
+    #[serde(with = "exact")]
+    pub loss: f64,
+    /// Pictures whose type was right.
+    pub right: usize,
+    /// Wall time.
+    pub seconds: f64,
+}
+
+/// Which epoch was the best.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    /// From 1.
+    pub epoch: usize,
+    /// What was lowest: the validation's loss.
+    #[serde(with = "exact")]
+    pub loss: f64,
+}
+
+/// Every bit of a number: text in decimal digits may come back one bit off.
+mod exact {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(value.to_bits())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        u64::deserialize(deserializer).map(f64::from_bits)
+    }
+}
+
+/// The tensors of a checkpoint, by file.
+pub type Tensors = BTreeMap<String, BTreeMap<String, Stored>>;
+
+#[derive(Serialize, Deserialize)]
+struct Manifest {
+    format: u32,
+    /// The id of the run's recipe, data set and weights.
+    run: ContentId,
+    state: State,
+    files: BTreeMap<String, ContentId>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Pointer {
+    latest: Pointed,
+    previous: Option<Pointed>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Pointed {
+    name: String,
+    manifest: ContentId,
+}
+
+/// A checkpoint that was read and found whole.
+pub struct Found {
+    /// What the run remembers.
+    pub state: State,
+    dir: PathBuf,
+}
+
+impl Found {
+    /// The tensors of one file, such as `weights`.
+    pub fn tensors(&self, name: &str) -> Result<Weights> {
+        Ok(Weights::load(&self.dir.join(format!("{name}.safetensors")))?)
+    }
+}
+
+/// The checkpoints of a run.
+pub struct Checkpoints {
+    dir: PathBuf,
+    run: ContentId,
+}
+
+impl Checkpoints {
+    /// Those of the run in this folder.
+    pub fn of(run_dir: &Path, run: ContentId) -> Checkpoints {
+        Checkpoints { dir: run_dir.join("checkpoints"), run }
+    }
+
+    /// Write one, point at it, and remove all but it and the one before.
+    pub fn save(&self, state: &State, tensors: &Tensors) -> Result<()> {
+        let name = format!("step-{:08}", state.step);
+        let staged = StagedDir::new(&self.dir.join(&name))?;
+        let mut files = BTreeMap::new();
+        for (file, tensors) in tensors {
+            let bytes = serialize(tensors);
+            atomic::write(&staged.path().join(format!("{file}.safetensors")), &bytes)?;
+            files.insert(file.clone(), ContentId::of(&bytes));
+        }
+        let manifest = Manifest { format: FORMAT, run: self.run.clone(), state: state.clone(), files };
+        let manifest = serde_json::to_vec_pretty(&manifest).expect("our own types have string keys and serialise");
+        atomic::write(&staged.path().join("manifest.json"), &manifest)?;
+        staged.publish()?;
+        let latest = Pointed { name, manifest: ContentId::of(&manifest) };
+        let previous = self.pointer().ok().flatten().map(|p| p.latest).filter(|previous| *previous != latest);
+        let pointer = Pointer { latest, previous };
+        let json = serde_json::to_vec_pretty(&pointer).expect("our own types have string keys and serialise");
+        atomic::write(&self.dir.join("latest.json"), &json)?;
+        let kept = [Some(&pointer.latest), pointer.previous.as_ref()];
+        for old in self.folders()? {
+            if !kept.iter().flatten().any(|kept| kept.name == old) {
+                let path = self.dir.join(old);
+                std::fs::remove_dir_all(&path).map_err(|e| CoreError::disk(&path, "remove the old checkpoint", e))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The last one that is whole; `say` hears of those that are not. None where there has been none.
+    ///
+    /// # Errors
+    /// Exit 65 where there are some and none is whole.
+    pub fn latest(&self, mut say: impl FnMut(&str)) -> Result<Option<Found>> {
+        let mut candidates: Vec<(String, Option<ContentId>)> = Vec::new();
+        match self.pointer() {
+            Ok(None) => {}
+            Ok(Some(pointer)) => {
+                let pointed = [Some(pointer.latest), pointer.previous].into_iter().flatten();
+                candidates.extend(pointed.map(|p| (p.name, Some(p.manifest))));
+            }
+            Err(e) => {
+                say(&format!("{e}: looking for checkpoints by name"));
+                candidates.extend(self.folders()?.into_iter().rev().map(|name| (name, None)));
+            }
+        }
+        let mut last = None;
+        for (name, manifest) in candidates {
+            if let Some(e) = last.take() {
+                say(&format!("{e}: taking the checkpoint before it, {name}"));
+            }
+            match self.open(&name, manifest.as_ref()) {
+                Ok(found) => return Ok(Some(found)),
+                Err(e) => last = Some(e),
+            }
+        }
+        last.map_or(Ok(None), Err)
+    }
+
+    /// Remove them all: the run is over.
+    pub fn remove(&self) -> Result<()> {
+        match std::fs::remove_dir_all(&self.dir) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                Err(CoreError::disk(&self.dir, "remove the checkpoints", e).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn open(&self, name: &str, manifest: Option<&ContentId>) -> Result<Found> {
+        let dir = self.dir.join(name);
+        let path = dir.join("manifest.json");
+        let check = |path: &Path, part: &str, expected: &ContentId, received: &ContentId| match expected == received {
+            true => Ok(()),
+            false => Err(CoreError::Mismatch {
+                path: path.into(),
+                part: part.into(),
+                expected: expected.to_string(),
+                received: received.to_string(),
+            }),
+        };
+        let bytes = std::fs::read(&path).map_err(|e| CoreError::read(&path, "checkpoint", e))?;
+        if let Some(expected) = manifest {
+            check(&path, "its SHA-256", expected, &ContentId::of(&bytes))?;
+        }
+        let manifest: Manifest = serde_json::from_slice(&bytes)
+            .map_err(|e| CoreError::data(&path, format!("not a checkpoint's manifest: {e}")))?;
+        if manifest.format != FORMAT {
+            let what = format!("the format is {}: expected {FORMAT}", manifest.format);
+            return Err(CoreError::data(&path, what).into());
+        }
+        check(&path, "the id of the run", &self.run, &manifest.run)?;
+        for (file, expected) in &manifest.files {
+            let path = dir.join(format!("{file}.safetensors"));
+            let bytes = std::fs::read(&path).map_err(|e| CoreError::read(&path, "checkpoint", e))?;
+            check(&path, "its SHA-256", expected, &ContentId::of(&bytes))?;
+        }
+        Ok(Found { state: manifest.state, dir })
+    }
+
+    fn pointer(&self) -> Result<Option<Pointer>> {
+        let path = self.dir.join("latest.json");
+        match std::fs::read(&path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(CoreError::disk(&path, "read the pointer", e).into()),
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map(Some)
+                .map_err(|e| CoreError::data(&path, format!("not a pointer to a checkpoint: {e}")).into()),
+        }
+    }
+
+    /// The folders of checkpoints, in order of their steps.
+    fn folders(&self) -> Result<Vec<String>> {
+        let entries = match self.dir.read_dir() {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
+            entries => entries.map_err(|e| CoreError::disk(&self.dir, "list the folder", e))?,
+        };
+        let mut names: Vec<String> = entries
+            .flatten()
+            .filter_map(|e| e.file_name().into_string().ok())
+            .filter(|n| n.starts_with("step-"))
+            .collect();
+        names.sort();
+        Ok(names)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use goodtwin_core::BagType;
+    use goodtwin_vision::Pooling;
+    use goodtwin_vision::top::Activation;
+
+    use super::*;
+
+    fn state(step: usize) -> State {
+        State {
+            step,
+            part: 4,
+            network: NetworkSpec {
+                trunk: "vgg16".into(),
+                trunk_sha256: ContentId::of("trunk"),
+                pooling: Pooling::Gem,
+                dense: 2,
+                activation: Activation::None,
+                dropout: 0.0,
+                classes: vec![BagType::new("tote")],
+            },
+            at_start: None,
+            epoch: Sums { loss: 0.1 + 0.2, right: 3, seconds: 0.5 },
+            history: vec![],
+            best: Some(Best { epoch: 1, loss: 1.0 / 3.0 }),
+            metrics_bytes: 17,
+        }
+    }
+
+    fn save(checkpoints: &Checkpoints, step: usize) {
+        let tensors = BTreeMap::from([("a".to_string(), Stored::from_f32(&[2], &[step as f32, 0.5]))]);
+        checkpoints.save(&state(step), &BTreeMap::from([("weights".to_string(), tensors)])).unwrap();
+    }
+
+    fn latest(checkpoints: &Checkpoints) -> (Option<usize>, Vec<String>) {
+        let mut said = Vec::new();
+        let found = checkpoints.latest(|line| said.push(line.to_string())).unwrap();
+        (found.map(|f| f.state.step), said)
+    }
+
+    /// Three checkpoints were saved, so that two are there.
+    fn saved() -> (tempfile::TempDir, Checkpoints) {
+        let dir = tempfile::tempdir().unwrap();
+        let checkpoints = Checkpoints::of(dir.path(), ContentId::of("run"));
+        assert_eq!(latest(&checkpoints), (None, vec![]));
+        for step in [5, 10, 15] {
+            save(&checkpoints, step);
+        }
+        (dir, checkpoints)
+    }
+
+    #[test]
+    fn the_last_two_are_kept_and_the_last_is_taken() {
+        let (_dir, checkpoints) = saved();
+        assert_eq!(checkpoints.folders().unwrap(), ["step-00000010", "step-00000015"]);
+        let found = checkpoints.latest(|line| panic!("{line}")).unwrap().unwrap();
+        assert_eq!(found.state, state(15));
+        assert_eq!(found.tensors("weights").unwrap().stored("a").unwrap().to_f32(), [15.0, 0.5]);
+        save(&checkpoints, 15);
+        assert_eq!(checkpoints.folders().unwrap().last().unwrap(), "step-00000015");
+        assert_eq!(latest(&checkpoints), (Some(15), vec![]));
+    }
+
+    #[test]
+    fn a_bent_bit_anywhere_is_named_and_the_one_before_is_taken() {
+        let (_dir, checkpoints) = saved();
+        for file in ["step-00000015/weights.safetensors", "step-00000015/manifest.json"] {
+            let path = checkpoints.dir.join(file);
+            let whole = std::fs::read(&path).unwrap();
+            for at in [0, whole.len() / 2, whole.len() - 1] {
+                let mut bent = whole.clone();
+                bent[at] ^= 1;
+                std::fs::write(&path, bent).unwrap();
+                let (step, said) = latest(&checkpoints);
+                assert_eq!(step, Some(10));
+                assert!(said[0].contains(file) && said[0].contains("step-00000010"), "{said:?}");
+            }
+            std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+            assert_eq!(latest(&checkpoints).0, Some(10), "half a file");
+            std::fs::remove_file(&path).unwrap();
+            assert_eq!(latest(&checkpoints).0, Some(10), "no file");
+            std::fs::write(&path, whole).unwrap();
+        }
+        assert_eq!(latest(&checkpoints), (Some(15), vec![]));
+    }
+
+    #[test]
+    fn without_its_pointer_the_last_is_found_by_name() {
+        let (_dir, checkpoints) = saved();
+        let pointer = checkpoints.dir.join("latest.json");
+        let whole = std::fs::read_to_string(&pointer).unwrap();
+        std::fs::write(&pointer, &whole[..20]).unwrap();
+        let (step, said) = latest(&checkpoints);
+        assert_eq!(step, Some(15));
+        assert!(said[0].contains("latest.json"), "{said:?}");
+    }
+
+    #[test]
+    fn those_of_another_run_and_a_heap_of_damage_are_refused() {
+        let (dir, checkpoints) = saved();
+        let other = Checkpoints::of(dir.path(), ContentId::of("another recipe"));
+        let error = other.latest(|_| {}).err().unwrap();
+        assert_eq!(error.exit_code(), 65);
+        assert!(error.to_string().contains("the id of the run does not match"), "{error}");
+        for name in checkpoints.folders().unwrap() {
+            std::fs::write(checkpoints.dir.join(name).join("weights.safetensors"), "gone").unwrap();
+        }
+        assert_eq!(checkpoints.latest(|_| {}).err().unwrap().exit_code(), 65);
+    }
+}

@@ -1,0 +1,279 @@
+//! From a recipe and a data set to a run folder.
+//!
+//! How to run it: `goodtwin train --config configs/training.toml --dataset datasets/demo`
+//!
+//! The trunk is frozen and its outputs are cached, so a step is block 5, the dense layer and the softmax layer, forward
+//! and back. The epoch with the lowest loss on the validation split is kept; the test split is looked at once, at the end.
+//!
+//! - [`splits`]: [`Splits`](splits::Splits): which rows are trained on, choose the epoch, are measured at the end.
+//! - [`learner`]: [`Learner`](learner::Learner): what learns, before its first step.
+//! - [`plan`]: which pictures a step sees, in which views, and what its dropout draws from.
+//! - [`batches`]: reads them while the step before is at work.
+//! - [`loss`]: what a step is to lower.
+//! - [`schedule`], [`optimizer`]: from a gradient to a step.
+//! - [`averaging`]: the mean of the weights over the last steps.
+//! - [`steps`]: the loop.
+//! - [`checkpoint`], [`run_card`]: where a run goes on after a kill, and what it is made of.
+//! - [`log`]: `metrics.jsonl`.
+//! - [`measure`]: what the network says of pictures.
+//! - [`parameters`]: a network's parameters by the path to them.
+
+pub mod averaging;
+pub mod batches;
+pub mod checkpoint;
+pub mod learner;
+pub mod log;
+pub mod loss;
+pub mod measure;
+pub mod optimizer;
+pub mod parameters;
+pub mod plan;
+pub mod run_card;
+pub mod schedule;
+pub mod splits;
+pub mod steps;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use burn::module::Module;
+use goodtwin_core::atomic::{self, StagedDir};
+use goodtwin_core::terminal::note;
+use goodtwin_core::{BagType, Dataset, Error as CoreError};
+use goodtwin_vision::checkpoint::Provenance;
+use goodtwin_vision::{Checkpoint, Compute, DeviceChoice, ModelCard, Weights};
+
+use crate::cache::Source;
+use crate::metrics::{Confusion, argmax};
+use crate::retrieval::{self, Retrieval};
+use crate::{Error, Recipe, Result, TrunkCache, Ui, report};
+use checkpoint::{Checkpoints, State, Sums};
+use learner::Learner;
+pub use log::Epoch;
+use measure::Measured;
+use run_card::RunCard;
+use splits::Splits;
+use steps::{Progress, Steps};
+
+/// What to train, on what, and where.
+pub struct Job<'a> {
+    /// Every setting.
+    pub recipe: &'a Recipe,
+    /// The pictures.
+    pub dataset: &'a Dataset,
+    /// Where files lie.
+    pub places: &'a Places,
+    /// The device that does the sums.
+    pub compute: &'a Compute,
+    /// Where progress goes.
+    pub ui: &'a Ui,
+    /// The time, since any fixed moment.
+    pub now: &'a dyn Fn() -> Duration,
+}
+
+/// Where a run reads and writes.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// ImageNet's VGG16.
+    pub imagenet: PathBuf,
+    /// The run folder.
+    pub out: PathBuf,
+    /// The trunk's cache.
+    pub cache: PathBuf,
+    /// The device that was asked for.
+    pub device: DeviceChoice,
+}
+
+/// What a run left behind.
+#[derive(Debug)]
+pub struct Summary {
+    /// The run folder.
+    pub run: PathBuf,
+    /// `model.json`.
+    pub card: ModelCard,
+    /// On the test split.
+    pub confusion: Confusion,
+    /// Queries from the test split, against all pictures, before the first step; none without families to ask for.
+    pub at_start: Option<Retrieval>,
+    /// The same, of the epoch that was kept.
+    pub retrieval: Option<Retrieval>,
+    /// The epoch whose weights were kept.
+    pub best_epoch: usize,
+}
+
+/// Train, measure, and write the run folder, which must be empty or not there yet.
+///
+/// # Errors
+/// See [`Error`]; all that can be checked is checked before the trunk runs. An error before the first checkpoint leaves no
+/// run folder; after it, [`resume`] goes on.
+pub fn train(job: &Job<'_>) -> Result<Summary> {
+    let out = &job.places.out;
+    let classes = job.dataset.classes();
+    let splits = Splits::of(job.dataset, &classes)?;
+    if out.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
+        return Err(match is_finished(out) || RunCard::open(out).is_err() {
+            true => Error::Exists(out.clone()),
+            false => Error::Unfinished(out.clone()),
+        });
+    }
+    let imagenet = Weights::load_vgg16_imagenet(&job.places.imagenet)?;
+    let card = RunCard::of(job, &imagenet);
+    card.write(out)?;
+    let run = Run { job, classes, splits, imagenet, checkpoints: Checkpoints::of(out, card.id()) };
+    run.go().inspect_err(|e| {
+        // Nothing to go on from; a dump is for a person to look at.
+        if !out.join("checkpoints/latest.json").exists() && !matches!(e, Error::NotANumber { .. }) {
+            let _ = std::fs::remove_dir_all(out);
+        }
+    })
+}
+
+/// Go on with a run that was killed, from its last checkpoint or, where there is none yet, from the start.
+///
+/// # Errors
+/// Exit 65 when recipe, data set or weights are not those that the run began with, and those of [`train`].
+pub fn resume(job: &Job<'_>) -> Result<Summary> {
+    let out = &job.places.out;
+    let card = RunCard::open(out)?;
+    let imagenet = Weights::load_vgg16_imagenet(&job.places.imagenet)?;
+    card.check(out, job.recipe, job.dataset, &imagenet)?;
+    if card.backend != job.compute.backend() {
+        note(format_args!(
+            "the run began on {} and goes on with {}: its losses will differ in the last digits",
+            card.backend,
+            job.compute.backend()
+        ));
+    }
+    let classes = job.dataset.classes();
+    let splits = Splits::of(job.dataset, &classes)?;
+    Run { job, classes, splits, imagenet, checkpoints: Checkpoints::of(out, card.id()) }.go()
+}
+
+/// Whether there is nothing left to do: the model is there.
+pub fn is_finished(run: &Path) -> bool {
+    run.join("model.json").exists()
+}
+
+struct Run<'a> {
+    job: &'a Job<'a>,
+    classes: Vec<BagType>,
+    splits: Splits,
+    imagenet: Weights,
+    checkpoints: Checkpoints,
+}
+
+impl Run<'_> {
+    fn go(&self) -> Result<Summary> {
+        let Job { recipe, dataset, places, compute, ui, .. } = *self.job;
+        let (preprocess, augment, imagenet) = (&recipe.preprocess, &recipe.augment, &self.imagenet);
+        let source = Source { dataset, preprocess, augment, imagenet, compute, ui };
+        let cache = TrunkCache::open(&places.cache, &source)?;
+        let progress = match self.checkpoints.latest(|line| note(line))? {
+            Some(found) => {
+                note(format_args!("going on after step {}", found.state.step));
+                let device = compute.device().clone().autodiff();
+                let learner = Learner::random(&found.state.network, preprocess.size, imagenet, &device)?;
+                Progress::load(self.job, found, learner)?
+            }
+            None => self.start(&cache)?,
+        };
+        let part = progress.state.part;
+        let steps = Steps { job: self.job, splits: &self.splits, cache: &cache, checkpoints: &self.checkpoints, part };
+        let (state, learner) = steps.run(progress)?;
+        let summary = self.finish(&cache, state, &learner)?;
+        self.checkpoints.remove()?;
+        Ok(summary)
+    }
+
+    /// The run before its first step.
+    fn start(&self, cache: &TrunkCache) -> Result<Progress> {
+        let recipe = self.job.recipe;
+        let device = self.job.compute.device().clone().autodiff();
+        device.seed(recipe.seed);
+        let (network, learner) =
+            Learner::start(recipe, self.job.dataset, &self.classes, &self.splits, cache, &self.imagenet, &device)?;
+        let state = State {
+            step: 0,
+            part: recipe.batch_size,
+            network,
+            at_start: self.found(&self.measure(cache, &learner.valid(), recipe.batch_size)?),
+            epoch: Sums::default(),
+            history: vec![],
+            best: None,
+            metrics_bytes: 0,
+        };
+        Ok(Progress::new(self.job, state, learner))
+    }
+
+    fn measure(&self, cache: &TrunkCache, learner: &Learner, part: usize) -> Result<Measured> {
+        let all: Vec<usize> = (0..self.job.dataset.rows.len()).collect();
+        Measured::of(&learner.top, &all, &self.splits.labels, cache, part, self.job.compute.device())
+    }
+
+    fn found(&self, measured: &Measured) -> Option<Retrieval> {
+        retrieval::measure(&self.job.dataset.rows, &measured.embeddings, &self.splits.test)
+    }
+
+    /// Look at the test split, and write the model: `model.json` last, which makes the run a finished one.
+    fn finish(&self, cache: &TrunkCache, state: State, learner: &Learner) -> Result<Summary> {
+        let Job { recipe, dataset, places, compute, .. } = *self.job;
+        let best_epoch = state.best.as_ref().expect("a run has at least one epoch").epoch;
+        let measured = self.measure(cache, learner, state.part)?;
+        let labels = &self.splits.labels;
+        let predictions = self.splits.test.iter().map(|i| (labels[*i], argmax(&measured.logits[*i])));
+        let confusion = Confusion::count(&self.classes, predictions);
+        let (at_start, retrieval) = (state.at_start, self.found(&measured));
+        let provenance = Provenance {
+            dataset: dataset.id().clone(),
+            device: compute.describe().into(),
+            recipe: serde_json::to_value(recipe).expect("a recipe serialises"),
+            metrics: final_metrics(best_epoch, &confusion, at_start, retrieval),
+        };
+        let staged = StagedDir::new(&places.out.join("finished"))?;
+        let preprocess = recipe.preprocess.clone();
+        let card =
+            Checkpoint::write(staged.path(), &learner.top, &self.imagenet, state.network, preprocess, provenance)?;
+        let page = report::render(&card, dataset, &state.history, best_epoch, &confusion, [at_start, retrieval]);
+        atomic::write(&staged.path().join("report.html"), page.as_bytes())?;
+        move_into(staged.path(), &places.out, "model.json")?;
+        Ok(Summary { run: places.out.clone(), card, confusion, at_start, retrieval, best_epoch })
+    }
+}
+
+/// Move all files of one folder into another, `last` after the others are there for good.
+fn move_into(from: &Path, to: &Path, last: &str) -> Result<()> {
+    let disk = |e| CoreError::disk(to, "move the files into place", e);
+    let names: Vec<_> = from
+        .read_dir()
+        .map_err(disk)?
+        .map(|entry| entry.map(|e| e.file_name()))
+        .collect::<Result<_, _>>()
+        .map_err(disk)?;
+    for name in names.iter().filter(|name| *name != last) {
+        std::fs::rename(from.join(name), to.join(name)).map_err(disk)?;
+    }
+    atomic::sync_dir(to)?;
+    std::fs::rename(from.join(last), to.join(last)).map_err(disk)?;
+    Ok(atomic::sync_dir(to)?)
+}
+
+fn final_metrics(
+    best_epoch: usize,
+    confusion: &Confusion,
+    at_start: Option<Retrieval>,
+    retrieval: Option<Retrieval>,
+) -> BTreeMap<String, f64> {
+    let mut metrics = BTreeMap::from([("best_epoch".into(), best_epoch as f64)]);
+    if confusion.total() > 0 {
+        metrics.insert("test_accuracy".into(), confusion.accuracy());
+    }
+    for (prefix, found) in [("start", at_start), ("test", retrieval)] {
+        let Some(found) = found else { continue };
+        metrics.insert(format!("{prefix}_family_queries"), found.queries as f64);
+        metrics.insert(format!("{prefix}_family_recall_at_1"), found.recall_1);
+        metrics.insert(format!("{prefix}_family_recall_at_5"), found.recall_5);
+        metrics.insert(format!("{prefix}_family_type_at_1"), found.type_1);
+    }
+    metrics
+}

@@ -1,0 +1,141 @@
+//! `run.json`: what a run is made of, written before anything else, so that it can go on after a kill.
+
+use std::path::{Path, PathBuf};
+
+use goodtwin_core::{ContentId, Dataset, Error as CoreError, atomic};
+use goodtwin_vision::Weights;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Job;
+use crate::{Recipe, Result};
+
+const FORMAT: u32 = 1;
+const NAME: &str = "run.json";
+
+/// What a run is made of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunCard {
+    format: u32,
+    /// Every setting.
+    pub recipe: Recipe,
+    /// The data set.
+    pub dataset: Parent,
+    /// ImageNet's weights.
+    pub weights: Parent,
+    /// The trunk's cache.
+    pub cache: PathBuf,
+    /// `auto`, `cpu` or `gpu`, as it was asked for.
+    pub device: String,
+    /// Which code does the sums.
+    pub backend: String,
+}
+
+/// Something that a run is made from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Parent {
+    /// Where it was.
+    pub path: PathBuf,
+    /// What it was.
+    pub id: ContentId,
+}
+
+impl RunCard {
+    /// The card of a run that is about to begin.
+    pub fn of(job: &Job<'_>, imagenet: &Weights) -> RunCard {
+        // A run may go on from another folder.
+        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.into());
+        RunCard {
+            format: FORMAT,
+            recipe: job.recipe.clone(),
+            dataset: Parent { path: absolute(&job.dataset.root), id: job.dataset.id().clone() },
+            weights: Parent { path: absolute(imagenet.path()), id: imagenet.id().clone() },
+            cache: absolute(&job.places.cache),
+            device: job.places.device.to_string(),
+            backend: job.compute.backend().to_string(),
+        }
+    }
+
+    /// Read the card of a run.
+    ///
+    /// # Errors
+    /// Exit 65 where there is none.
+    pub fn open(run: &Path) -> Result<RunCard> {
+        let path = run.join(NAME);
+        let bytes = std::fs::read(&path).map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => CoreError::Missing {
+                path: run.into(),
+                kind: "run to go on with",
+                hint: ": expected a folder with run.json; `goodtwin train` without --resume begins one".into(),
+            },
+            _ => CoreError::read(&path, "run", e),
+        })?;
+        let card: RunCard = serde_json::from_slice(&bytes)
+            .map_err(|e| CoreError::data(&path, format!("not a run that this goodtwin can go on with: {e}")))?;
+        if card.format != FORMAT {
+            return Err(CoreError::data(&path, format!("the format is {}: expected {FORMAT}", card.format)).into());
+        }
+        Ok(card)
+    }
+
+    /// Write the card.
+    pub fn write(&self, run: &Path) -> Result<()> {
+        let json = serde_json::to_vec_pretty(self).expect("our own types have string keys and serialise");
+        Ok(atomic::write(&run.join(NAME), &json)?)
+    }
+
+    /// What a checkpoint of the run carries.
+    pub fn id(&self) -> ContentId {
+        ContentId::of_json(&(&self.recipe, &self.dataset.id, &self.weights.id))
+    }
+
+    /// Refuse to go on with anything else than the run began with.
+    ///
+    /// # Errors
+    /// [`CoreError::Mismatch`] (exit 65) that names the first part that differs.
+    pub fn check(&self, run: &Path, recipe: &Recipe, dataset: &Dataset, imagenet: &Weights) -> Result<()> {
+        let refuse = |part: String, expected: String, received: String| {
+            Err(CoreError::Mismatch { path: run.join(NAME), part, expected, received }.into())
+        };
+        let json = |recipe| serde_json::to_value(recipe).expect("a recipe serialises");
+        if let Some((key, expected, received)) = first_difference("", &json(&self.recipe), &json(recipe)) {
+            return refuse(format!("the recipe's `{key}`"), expected.to_string(), received.to_string());
+        }
+        if *dataset.id() != self.dataset.id {
+            return refuse("the id of the data set".into(), self.dataset.id.to_string(), dataset.id().to_string());
+        }
+        if *imagenet.id() != self.weights.id {
+            return refuse("the SHA-256 of the weights".into(), self.weights.id.to_string(), imagenet.id().to_string());
+        }
+        Ok(())
+    }
+}
+
+/// The path to the first value that is not the same, and both values.
+fn first_difference(path: &str, a: &Value, b: &Value) -> Option<(String, Value, Value)> {
+    if let (Value::Object(a), Value::Object(b)) = (a, b) {
+        let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+        return keys.into_iter().find_map(|key| {
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            first_difference(&path, a.get(key).unwrap_or(&Value::Null), b.get(key).unwrap_or(&Value::Null))
+        });
+    }
+    (a != b).then(|| (path.to_string(), a.clone(), b.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_first_difference_is_named_by_its_path() {
+        let a = json!({ "epochs": 3, "head": { "dense": 64, "dropout": 0.5 } });
+        assert_eq!(first_difference("", &a, &a), None);
+        let b = json!({ "epochs": 3, "head": { "dense": 32, "dropout": 0.1 } });
+        assert_eq!(first_difference("", &a, &b), Some(("head.dense".into(), json!(64), json!(32))));
+        let c = json!({ "epochs": 3, "head": { "dense": 64 } });
+        assert_eq!(first_difference("", &a, &c), Some(("head.dropout".into(), json!(0.5), Value::Null)));
+    }
+}

@@ -1,0 +1,260 @@
+//! The steps of a run.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use burn::module::Module;
+use burn::optim::{GradientsAccumulator, GradientsParams};
+use burn::tensor::Tensor;
+use goodtwin_core::{Dataset, atomic};
+use goodtwin_vision::embedder::rows;
+
+use super::Job;
+use super::averaging::Average;
+use super::batches;
+use super::checkpoint::{Best, Checkpoints, Found, State, Tensors};
+use super::learner::Learner;
+use super::log::{Epoch, Line, Log, Step};
+use super::loss::{Labels, Losses};
+use super::measure::Measured;
+use super::optimizer::{Optimizer, rates};
+use super::parameters;
+use super::plan::{Batch, Plan};
+use super::schedule::Schedule;
+use super::splits::Splits;
+use crate::metrics::argmax;
+use crate::{Error, Result, TrunkCache};
+
+/// A checkpoint is written when this many times as long as the last one took to write has passed: it costs a twentieth.
+const CHECKPOINT_PACE: u32 = 20;
+
+/// All that steps change.
+pub struct Progress {
+    /// What a checkpoint keeps beside tensors.
+    pub state: State,
+    /// The weights.
+    pub learner: Learner,
+    optimizer: Optimizer,
+    average: Option<Average>,
+    /// The best epoch's weights.
+    best: Option<Learner>,
+}
+
+impl Progress {
+    /// Before the first step.
+    pub fn new(job: &Job<'_>, state: State, learner: Learner) -> Progress {
+        let optimizer = &job.recipe.optimizer;
+        let average = (optimizer.averaging > 0.0).then(|| Average::new(&learner, optimizer.averaging));
+        Progress { state, learner, optimizer: Optimizer::new(optimizer.rule), average, best: None }
+    }
+
+    /// From a checkpoint. `learner` is any network of its shape.
+    pub fn load(job: &Job<'_>, found: Found, learner: Learner) -> Result<Progress> {
+        let (recipe, step) = (&job.recipe.optimizer, found.state.step);
+        let learner = parameters::load(learner, &found.tensors("weights")?)?;
+        let device = job.compute.device();
+        let optimizer = Optimizer::load(recipe.rule, step, &found.tensors("optimizer")?, device)?;
+        let average = match recipe.averaging > 0.0 {
+            true => Some(Average::load(&learner, recipe.averaging, step, &found.tensors("average")?)?),
+            false => None,
+        };
+        let best = match &found.state.best {
+            Some(_) => Some(parameters::load(learner.valid(), &found.tensors("best")?)?),
+            None => None,
+        };
+        Ok(Progress { state: found.state, learner, optimizer, average, best })
+    }
+
+    fn tensors(&self) -> Tensors {
+        let mut tensors = BTreeMap::from([
+            ("weights".to_string(), parameters::stored(&self.learner)),
+            ("optimizer".to_string(), self.optimizer.stored()),
+        ]);
+        tensors.extend(self.average.as_ref().map(|average| ("average".to_string(), average.stored())));
+        tensors.extend(self.best.as_ref().map(|best| ("best".to_string(), parameters::stored(best))));
+        tensors
+    }
+
+    /// The weights that would be kept if the run ended now.
+    fn network(&self) -> Result<Learner> {
+        match &self.average {
+            Some(average) => average.network(&self.learner),
+            None => Ok(self.learner.valid()),
+        }
+    }
+}
+
+/// Takes the steps of a run that are not taken yet.
+pub struct Steps<'a> {
+    /// What to train, on what, where.
+    pub job: &'a Job<'a>,
+    /// The rows.
+    pub splits: &'a Splits,
+    /// What the trunk says of them.
+    pub cache: &'a TrunkCache,
+    /// Where to go on after a kill.
+    pub checkpoints: &'a Checkpoints,
+    /// Pictures that fit into memory at once; the gradients of a batch are added up over its parts.
+    pub part: usize,
+}
+
+impl Steps<'_> {
+    /// Train to the end, and return the best epoch's weights and its number.
+    pub fn run(&self, mut at: Progress) -> Result<(State, Learner)> {
+        let (job, recipe) = (self.job, self.job.recipe);
+        let plan = Plan {
+            seed: recipe.seed,
+            train: self.splits.train.clone(),
+            views: self.cache.views(),
+            batch_size: recipe.batch_size,
+        };
+        let (steps, epochs) = (plan.steps(), recipe.epochs);
+        let warm_up = (recipe.optimizer.warm_up * steps as f64).round() as usize;
+        let schedule = Schedule::new(recipe.optimizer.schedule, warm_up, epochs * steps);
+        let losses = Losses::new(recipe, &self.splits.class_counts());
+        let device = job.compute.device().clone().autodiff();
+        let mut log = Log::open(&job.places.out, at.state.metrics_bytes)?;
+        let mut pace = Pace { written: (job.now)(), cost: Duration::ZERO };
+        let bar = job.ui.bar((epochs * steps) as u64, "training");
+        bar.set_position(at.state.step as u64);
+
+        while at.state.history.len() < epochs {
+            let epoch = at.state.history.len() + 1;
+            let batches = plan.epoch(epoch);
+            let done = at.state.step - (epoch - 1) * steps;
+            batches::each(self.cache, &batches[done..], self.part, |batch, parts| {
+                let started = (job.now)();
+                let mut pass = Pass::default();
+                for (number, block4) in parts.enumerate() {
+                    device.seed(plan.noise(at.state.step, number));
+                    let rows =
+                        batch.rows.chunks(self.part).nth(number).expect("a batch has as many parts as were read");
+                    pass.add(&losses, &at.learner, Tensor::from_data(block4?, &device), self.labels(rows), batch);
+                }
+                let factor = schedule.factor(at.state.step);
+                if !pass.loss.is_finite() {
+                    return Err(self.not_a_number(pass.loss, epoch, at.state.step + 1, batch));
+                }
+                // The loss shows that these weights are sound: those after the step have yet to show it.
+                if pace.is_due((job.now)()) {
+                    let began = (job.now)();
+                    at.state.metrics_bytes = log.sync()?;
+                    self.checkpoints.save(&at.state, &at.tensors())?;
+                    pace.wrote(began, (job.now)());
+                }
+                let gradients = pass.gradients.grads();
+                at.learner = at.optimizer.step(&rates(&recipe.optimizer, factor), at.learner.clone(), gradients);
+                if let Some(average) = &mut at.average {
+                    average.update(&at.learner);
+                }
+                at.state.step += 1;
+                at.state.epoch.loss += f64::from(pass.loss) * batch.rows.len() as f64;
+                at.state.epoch.right += pass.right;
+                at.state.epoch.seconds += ((job.now)() - started).as_secs_f64();
+                let accuracy = pass.right as f32 / batch.rows.len() as f32;
+                bar.inc(1);
+                log.append(&Line::Step(Step { step: at.state.step, epoch, loss: pass.loss, accuracy, rate: factor }))
+            })?;
+            let line = self.end_epoch(&mut at, epoch)?;
+            job.ui.line(&bar, &line.describe(epochs));
+            log.append(&Line::Epoch(line.clone()))?;
+            at.state.history.push(line);
+        }
+        bar.finish_and_clear();
+        log.sync()?;
+        Ok((at.state, at.best.expect("a recipe has at least one epoch, and each is compared")))
+    }
+
+    /// Measure on the validation split, and keep the weights if they are the best.
+    fn end_epoch(&self, at: &mut Progress, epoch: usize) -> Result<Epoch> {
+        let started = (self.job.now)();
+        let network = at.network()?;
+        let (which, labels) = (&self.splits.validation, &self.splits.labels);
+        let validation = (!which.is_empty())
+            .then(|| Measured::of(&network.top, which, labels, self.cache, self.part, self.job.compute.device()))
+            .transpose()?;
+        if let Some(loss) = validation.as_ref().map(|m| m.loss).filter(|loss| !loss.is_finite()) {
+            let batch = Batch { rows: which.clone(), views: vec![0; which.len()] };
+            return Err(self.not_a_number(loss as f32, epoch, at.state.step, &batch));
+        }
+        let sums = std::mem::take(&mut at.state.epoch);
+        let pictures = self.splits.train.len() as f64;
+        let line = Epoch {
+            epoch,
+            train_loss: sums.loss / pictures,
+            train_accuracy: sums.right as f64 / pictures,
+            validation_loss: validation.as_ref().map(|m| m.loss),
+            validation_accuracy: validation.as_ref().map(|m| m.accuracy(labels)),
+            seconds: sums.seconds + ((self.job.now)() - started).as_secs_f64(),
+        };
+        // Without a validation split the last epoch is kept: the training loss would only choose the most overfitted.
+        let loss = line.validation_loss.unwrap_or(-(epoch as f64));
+        if at.state.best.as_ref().is_none_or(|best| loss < best.loss) {
+            at.state.best = Some(Best { epoch, loss });
+            at.best = Some(network);
+        }
+        Ok(line)
+    }
+
+    fn labels(&self, rows: &[usize]) -> Vec<usize> {
+        rows.iter().map(|i| self.splits.labels[*i]).collect()
+    }
+
+    /// Say which pictures the loss was no number on; a file beside the run has all of them.
+    fn not_a_number(&self, loss: f32, epoch: usize, step: usize, batch: &Batch) -> Error {
+        let Dataset { rows, .. } = self.job.dataset;
+        let pictures: Vec<_> = batch
+            .rows
+            .iter()
+            .zip(&batch.views)
+            .map(|(i, view)| {
+                serde_json::json!({ "row": i, "file_name": rows[*i].file_name, "sha256": rows[*i].sha256, "view": view })
+            })
+            .collect();
+        let dump = self.job.places.out.join("not-a-number.json");
+        let value = serde_json::json!({ "loss": loss.to_string(), "epoch": epoch, "step": step, "batch": pictures });
+        match atomic::write(&dump, format!("{value:#}\n").as_bytes()) {
+            Ok(()) => Error::NotANumber { loss, epoch, step, dump },
+            Err(e) => e.into(),
+        }
+    }
+}
+
+/// What the parts of a batch add up to.
+#[derive(Default)]
+struct Pass {
+    loss: f32,
+    right: usize,
+    gradients: GradientsAccumulator<Learner>,
+}
+
+impl Pass {
+    fn add(&mut self, losses: &Losses, learner: &Learner, block4: Tensor<4>, labels: Vec<usize>, whole: &Batch) {
+        let share = labels.len() as f32 / whole.rows.len() as f32;
+        let passed = losses.pass(learner, block4, Labels { types: &labels });
+        let loss = passed.loss * share;
+        self.loss += loss.clone().into_scalar::<f32>();
+        if !self.loss.is_finite() {
+            return;
+        }
+        self.gradients.accumulate(learner, GradientsParams::from_grads(loss.backward(), learner));
+        self.right +=
+            rows(passed.logits.inner()).iter().zip(&labels).filter(|(row, label)| argmax(row) == **label).count();
+    }
+}
+
+/// When the next checkpoint is due.
+struct Pace {
+    written: Duration,
+    cost: Duration,
+}
+
+impl Pace {
+    fn is_due(&self, now: Duration) -> bool {
+        now.saturating_sub(self.written) >= self.cost * CHECKPOINT_PACE
+    }
+
+    fn wrote(&mut self, started: Duration, ended: Duration) {
+        *self = Pace { written: ended, cost: ended.saturating_sub(started) };
+    }
+}
