@@ -1,5 +1,7 @@
 //! Real pictures of bags, from import to search. They are not ours to ship: the test is skipped where they are not.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use crate::support::{goodtwin, run, small_recipe, train, workspace};
@@ -60,9 +62,39 @@ fn a_held_out_photograph_finds_its_family() {
     }
     assert!(found >= 5, "{found} of 8 held-out photographs have one of their family among the nearest five");
 
-    let evaluated = run(goodtwin(["eval", "--device", "cpu", "--json", "--dataset"]).arg(&dataset).arg(&model)).ok();
-    let rungs: Vec<Value> = serde_json::from_str(&evaluated.stdout).unwrap();
-    assert_eq!(rungs.len(), 14, "twelve untouched features, the run before its first step, and the run");
-    let recall = |r: &Value| r["retrieval"]["recall_1"].as_f64().unwrap();
-    assert!(rungs.iter().all(|r| recall(r) > 0.3), "real families are found far above chance: {rungs:#?}");
+    measured_beside_the_ladder(&dataset, &model, &dir.path().join("cache"));
+}
+
+/// The ladder, the run's start and the run; then the run beside itself.
+fn measured_beside_the_ladder(dataset: &Path, model: &Path, cache: &Path) {
+    let evaluated = run(goodtwin(["eval", "--device", "cpu", "--json", "--dataset"])
+        .arg(dataset)
+        .arg("--cache")
+        .arg(cache)
+        .arg(model))
+    .ok();
+    let evaluation: Value = serde_json::from_str(&evaluated.stdout).unwrap();
+    let rungs = evaluation["rungs"].as_array().unwrap();
+    let of_kind = |kind: &str| rungs.iter().filter(|r| r["kind"] == kind).collect::<Vec<_>>();
+    assert_eq!(of_kind("untouched").len(), 12);
+    let recall = |r: &Value| r["family"]["recall_1"]["value"].as_f64().unwrap();
+    let chance = recall(of_kind("random")[0]);
+    assert!(chance < 0.2, "directions drawn at random find nothing: {chance}");
+    for rung in of_kind("untouched").into_iter().chain(of_kind("start")).chain(of_kind("run")) {
+        assert!(recall(rung) > 0.3, "real families are found far above chance: {}", rung["features"]);
+        let interval = rung["family"]["recall_1"]["interval"].as_array().unwrap();
+        assert!(interval[0].as_f64() <= Some(recall(rung)) && interval[1].as_f64() >= Some(recall(rung)));
+    }
+    assert!(of_kind("seed")[0]["note"].as_str().unwrap().contains("not trained here"));
+    let grounds: Vec<&str> =
+        evaluation["by_background"].as_array().unwrap().iter().filter_map(|g| g["name"].as_str()).collect();
+    assert!(grounds.contains(&"plain"), "{grounds:?}");
+    let headline = evaluation["headline"].as_str().unwrap();
+    assert!(headline.contains("untouched VGG16: family Recall@1 0."), "{headline}");
+
+    let listed = run(goodtwin(["runs", "list"]).arg(model.parent().unwrap())).ok();
+    assert!(listed.stdout.lines().any(|l| l.starts_with("run ") && l.contains("evaluated")), "{}", listed.stdout);
+    let compared = run(goodtwin(["runs", "compare"]).arg(model).arg(model)).ok();
+    assert!(compared.stdout.contains("cannot be told apart"), "{}", compared.stdout);
+    assert!(compared.stdout.contains("family Recall@1") && compared.stdout.contains("the recipes are the same"));
 }

@@ -33,6 +33,8 @@ enum Command {
     Weights(commands::weights::Args),
     /// Measure a run on held-out families, beside the untouched trunk
     Eval(commands::eval::Args),
+    /// List runs, or compare two
+    Runs(commands::runs::Args),
     /// Make the catalogue of embeddings that search and serve read
     Catalog(commands::catalog::Args),
     /// Find twins of a photo
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Command::Train(args) => commands::train::run(args),
         Command::Weights(args) => commands::weights::run(args),
         Command::Eval(args) => commands::eval::run(args),
+        Command::Runs(args) => commands::runs::run(args),
         Command::Catalog(args) => commands::catalog::run(args),
         Command::Search(args) => commands::search::run(args),
         Command::Serve(args) => commands::serve::run(args),

@@ -30,6 +30,9 @@ pub enum Error {
         /// The key, its value, and what was expected.
         what: String,
     },
+    /// Two runs of other data or queries (exit 65).
+    #[error("{0}")]
+    NotComparable(String),
     /// The run folder is taken (exit 73).
     #[error("{}: already holds a run; give another --out", .0.display())]
     Exists(PathBuf),
@@ -60,7 +63,7 @@ impl Error {
         match self {
             Error::Core(e) => e.exit_code(),
             Error::Vision(e) => e.exit_code(),
-            Error::Dataset { .. } => 65,
+            Error::Dataset { .. } | Error::NotComparable(_) => 65,
             Error::Recipe { .. } => 2,
             Error::NotANumber { .. } => 70,
             Error::Exists(_) | Error::Unfinished(_) => 73,

@@ -1,142 +1,324 @@
-//! What a run is worth: retrieval of held-out families, beside the same trunk untouched.
+//! What a run is worth: retrieval of held-out families, beside the ladder.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
-use goodtwin_core::{Dataset, Split};
-use goodtwin_vision::embedder::{batch_size, input_tensor};
-use goodtwin_vision::preprocess::{Colour, Fit};
-use goodtwin_vision::untouched::{NAMES, Untouched};
-use goodtwin_vision::{Compute, Embedder, Preprocess, Weights};
+use goodtwin_core::{ContentId, Dataset, Error as CoreError, Row, Split, atomic};
+use goodtwin_vision::{Compute, Embedder, ModelCard};
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::bootstrap::Bootstrap;
 use crate::cache::decode;
+use crate::evaluation::{ClassFigures, Classification, Evaluation, Kind, Measured, Mistake, Queries, RunName, Rung};
 use crate::metrics::{Confusion, argmax};
-use crate::retrieval::{Retrieval, measure};
-use crate::{Error, Result, Ui};
+use crate::retrieval::{Answers, Retrieval, ask, cluster};
+use crate::{Error, Result, Ui, ladder};
 
-/// Which pictures ask. The gallery is always every other picture of the set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Queries {
-    /// Those of the test split, whose families the run has not seen.
-    HeldOut,
-    /// All: for features that were trained on none of them.
-    All,
+/// The name of the original study's recipe.
+const SEED_RECIPE: &str = "seed";
+/// How many mistakes are kept for people to look at.
+const WORST: usize = 24;
+/// The input of the untouched trunk when no run says another.
+const SIZE: u32 = 128;
+
+/// How to measure.
+pub struct Settings<'a> {
+    /// VGG16's ImageNet weights.
+    pub imagenet: &'a Path,
+    /// The trunk's cache.
+    pub cache: &'a Path,
+    /// Pixels of a side of the untouched trunk's input; none for the run's.
+    pub size: Option<u32>,
+    /// Which pictures ask.
+    pub queries: Queries,
+    /// How intervals are made.
+    pub bootstrap: Bootstrap,
 }
 
-impl std::str::FromStr for Queries {
-    type Err = String;
+/// A run that is measured: its folder and its network.
+pub struct Run {
+    /// The folder.
+    pub dir: PathBuf,
+    /// The network.
+    pub embedder: Embedder,
+}
 
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
-        match text {
-            "held-out" => Ok(Queries::HeldOut),
-            "all" => Ok(Queries::All),
-            _ => Err(format!("`{text}` is not a set of queries: expected held-out or all")),
-        }
+impl Run {
+    /// Load a run's folder.
+    ///
+    /// # Errors
+    /// Those of [`Embedder::open`].
+    pub fn open(dir: &Path, compute: &Compute) -> Result<Run> {
+        Ok(Run { dir: dir.into(), embedder: Embedder::open(dir, compute)? })
+    }
+
+    /// The folder's name.
+    pub fn name(&self) -> String {
+        let full = self.dir.canonicalize().unwrap_or_else(|_| self.dir.clone());
+        full.file_name().map_or("run".into(), |n| n.to_string_lossy().into_owned())
     }
 }
 
-/// What the last line of the comparison is called.
-pub const THIS_RUN: &str = "this run";
-
-/// One line of the comparison.
-#[derive(Clone, Debug, Serialize)]
-pub struct Rung {
-    /// What was compared: "this run", "grey, block 4 grid".
-    pub features: String,
-    /// What it found; none when no query has another picture of its family in the set.
-    pub retrieval: Option<Retrieval>,
-    /// The softmax's accuracy on the test split; none for features without a softmax.
-    pub accuracy: Option<f64>,
+/// `seen.json`: what a run has learned from, or chosen its epoch by, so that no other data set asks with it either.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Seen {
+    /// SHA-256 of pictures.
+    pub pictures: BTreeSet<ContentId>,
+    /// Families.
+    pub families: BTreeSet<String>,
 }
 
-/// Measure the untouched trunk, in colour and in grey, on pictures of this size and fit.
-pub fn untouched(
+impl Seen {
+    /// The training and validation splits of a data set.
+    pub fn of(dataset: &Dataset) -> Seen {
+        let seen = dataset.rows.iter().filter(|r| r.split != Split::Test);
+        Seen {
+            pictures: seen.clone().map(|r| r.sha256.clone()).collect(),
+            families: seen.filter_map(|r| r.family.clone()).collect(),
+        }
+    }
+
+    /// Write `seen.json` into a run's folder.
+    pub fn write(&self, run: &Path) -> Result<()> {
+        let json = serde_json::to_vec(self).expect("our own types have string keys and serialise");
+        Ok(atomic::write(&run.join("seen.json"), &json)?)
+    }
+
+    fn read(run: &Path) -> Result<Option<Seen>> {
+        read_noted(&run.join("seen.json"))
+    }
+
+    fn covers(&self, row: &Row) -> bool {
+        self.pictures.contains(&row.sha256) || row.family.as_ref().is_some_and(|f| self.families.contains(f))
+    }
+}
+
+/// `start.json`: what a run found before its first step, query by query.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Start {
+    /// The data set that asked: with its test split.
+    pub dataset: ContentId,
+    /// What it found.
+    pub answers: Answers,
+}
+
+impl Start {
+    /// Write `start.json` into a run's folder.
+    pub fn write(&self, run: &Path) -> Result<()> {
+        let json = serde_json::to_vec(self).expect("our own types have string keys and serialise");
+        Ok(atomic::write(&run.join("start.json"), &json)?)
+    }
+}
+
+fn read_noted<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    match std::fs::read(path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(CoreError::read(path, "note", e).into()),
+        Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes).map_err(|e| CoreError::data(path, e.to_string()))?)),
+    }
+}
+
+/// Measure the ladder, and the run if there is one.
+///
+/// # Errors
+/// [`Error::Dataset`] when nothing may ask, or when it is not known what the run has seen; a picture that cannot be read.
+pub fn evaluate(
     dataset: &Dataset,
-    imagenet: &Path,
-    (size, fit): (u32, Fit),
-    queries: Queries,
+    run: Option<&Run>,
+    settings: &Settings<'_>,
     compute: &Compute,
     ui: &Ui,
-) -> Result<Vec<Rung>> {
-    let network = Untouched::load(&Weights::load_vgg16_imagenet(imagenet)?, compute.device())?;
-    let which = which(dataset, queries)?;
-    let mut rungs = Vec::new();
-    let bar = ui.bar(2 * dataset.rows.len() as u64, "untouched VGG16");
-    for (prefix, colour) in [("", Colour::Full), ("grey, ", Colour::Grey)] {
-        let preprocess = Preprocess { size, colour, fit };
-        preprocess.check()?;
-        let mut features: [Vec<Vec<f32>>; NAMES.len()] = Default::default();
-        for batch in dataset.rows.chunks(batch_size(&preprocess)) {
-            let planes =
-                batch.par_iter().map(|row| Ok(preprocess.apply(&decode(dataset, row)?))).collect::<Result<Vec<_>>>()?;
-            let found = network.features(input_tensor(&planes, &preprocess, compute.device()));
-            for (all, new) in features.iter_mut().zip(found) {
-                all.extend(new);
-            }
-            bar.inc(batch.len() as u64);
+) -> Result<Evaluation> {
+    let (queries, seen) = queries(dataset, run, settings.queries)?;
+    let of = |name: &str, kind, embeddings: &[Vec<f32>]| {
+        let mut answers = ask(&dataset.rows, embeddings, &queries);
+        if kind != Kind::Run {
+            answers.nearest.clear();
         }
-        for (name, embeddings) in NAMES.iter().zip(&features) {
-            let retrieval = measure(&dataset.rows, embeddings, &which);
-            rungs.push(Rung { features: format!("{prefix}{name}"), retrieval, accuracy: None });
-        }
-    }
-    bar.finish_and_clear();
-    Ok(rungs)
-}
-
-/// What the run found before its first step, as it noted at the time: what fine-tuning is to be measured against.
-pub fn start(embedder: &Embedder, dataset: &Dataset, queries: Queries) -> Option<Rung> {
-    if queries != Queries::HeldOut || embedder.dataset_id() != dataset.id() {
-        return None;
-    }
-    let noted = |key: &str| embedder.card().metrics.get(&format!("start_family_{key}")).copied();
-    let retrieval = Retrieval {
-        queries: noted("queries")? as usize,
-        recall_1: noted("recall_at_1")?,
-        recall_5: noted("recall_at_5")?,
-        type_1: noted("type_at_1")?,
+        Rung::of(name, kind, answers, &dataset.rows, &settings.bootstrap)
     };
-    Some(Rung { features: "this run, at its start".into(), retrieval: Some(retrieval), accuracy: None })
+    let card = run.map(|r| r.embedder.card());
+    let mut rungs = vec![
+        of("random", Kind::Random, &ladder::random(dataset.rows.len())),
+        of("colour histogram", Kind::Colours, &ladder::colours(dataset, ui)?),
+    ];
+    let trunk = ladder::Trunk {
+        imagenet: settings.imagenet,
+        cache: settings.cache,
+        size: settings.size.or(card.map(|c| c.preprocess.size)).unwrap_or(SIZE),
+        fit: card.map(|c| c.preprocess.fit).unwrap_or_default(),
+    };
+    ladder::untouched(dataset, &trunk, compute, ui, |name, embeddings| {
+        rungs.push(of(&name, Kind::Untouched, &embeddings));
+    })?;
+    let mut classification = None;
+    if let Some(run) = run {
+        if !is_seed(run.embedder.card()) {
+            rungs.push(match seed_run(&run.dir, run.embedder.dataset_id()) {
+                Some(dir) => {
+                    let seed = Run::open(&dir, compute)?;
+                    let said = embed(dataset, &seed.embedder, "seed recipe", ui)?;
+                    let mut rung = of(&format!("seed recipe ({})", seed.name()), Kind::Seed, &said.embeddings);
+                    let classes = classify(dataset, &seed.embedder, &said, &queries, &settings.bootstrap);
+                    rung.accuracy = classes.map(|c| c.accuracy);
+                    rung
+                }
+                None => Rung::absent(
+                    "seed recipe",
+                    Kind::Seed,
+                    "not trained here: `goodtwin train --config configs/recipes/seed.toml --dataset DIR` on the run's data set",
+                ),
+            });
+        }
+        rungs.extend(start(run, dataset, &queries, settings)?);
+        let said = embed(dataset, &run.embedder, "this run", ui)?;
+        classification = classify(dataset, &run.embedder, &said, &queries, &settings.bootstrap);
+        let mut rung = of("this run", Kind::Run, &said.embeddings);
+        rung.accuracy = classification.as_ref().map(|c| c.accuracy);
+        rungs.push(rung);
+    }
+    let run = run.map(|r| RunName { name: r.name(), model: r.embedder.model_id().clone() });
+    let (queries, size, bootstrap) = (settings.queries, trunk.size, settings.bootstrap);
+    Ok(Measured { dataset, run, queries, seen, size, bootstrap, rungs, classification }.conclude())
 }
 
-/// Measure a run by the very code that embeds a catalogue.
-pub fn run(dataset: &Dataset, embedder: &Embedder, queries: Queries, ui: &Ui) -> Result<Rung> {
-    let which = which(dataset, queries)?;
-    let mut embeddings = Vec::with_capacity(dataset.rows.len());
-    let mut predictions = Vec::new();
-    let bar = ui.bar(dataset.rows.len() as u64, "this run");
+/// Row numbers of the pictures that ask, and how many do not since the run has seen them.
+fn queries(dataset: &Dataset, run: Option<&Run>, which: Queries) -> Result<(Vec<usize>, usize)> {
+    let refuse = |what: String| Err(Error::Dataset { dataset: dataset.root.clone(), what });
+    let all = 0..dataset.rows.len();
+    let other = run.filter(|r| r.embedder.dataset_id() != dataset.id());
+    let (queries, seen): (Vec<usize>, usize) = match (which, other) {
+        (Queries::All, _) => (all.collect(), 0),
+        (Queries::HeldOut, None) => (all.filter(|i| dataset.rows[*i].split == Split::Test).collect(), 0),
+        (Queries::HeldOut, Some(run)) => {
+            let Some(seen) = Seen::read(&run.dir)? else {
+                return refuse(format!(
+                    "the run was trained on data set {}, this is {}: which families it has not seen is not known, as the \
+                     run has no seen.json; --queries all measures it as it is",
+                    run.embedder.dataset_id().short(),
+                    dataset.id().short()
+                ));
+            };
+            let new: Vec<usize> = all.filter(|i| !seen.covers(&dataset.rows[*i])).collect();
+            let covered = dataset.rows.len() - new.len();
+            (new, covered)
+        }
+    };
+    match queries.is_empty() {
+        true if other.is_some() => refuse("has no picture that the run has not seen".into()),
+        true => refuse("has no picture in the test split: expected some to measure with".into()),
+        false => Ok((queries, seen)),
+    }
+}
+
+fn is_seed(card: &ModelCard) -> bool {
+    card.recipe["name"] == SEED_RECIPE
+}
+
+/// A run of the original study's recipe on the same data set, beside this run's folder.
+fn seed_run(run: &Path, dataset: &ContentId) -> Option<PathBuf> {
+    let runs = run.canonicalize().ok()?.parent()?.to_path_buf();
+    let mut dirs: Vec<PathBuf> = runs.read_dir().ok()?.flatten().map(|entry| entry.path()).collect();
+    dirs.sort();
+    dirs.into_iter().find(|dir| read_card(dir).is_some_and(|card| is_seed(&card) && card.dataset == *dataset))
+}
+
+/// `model.json` of a run's folder; none when there is none that can be read.
+pub fn read_card(run: &Path) -> Option<ModelCard> {
+    serde_json::from_slice(&std::fs::read(run.join("model.json")).ok()?).ok()
+}
+
+/// What the run found before its first step: what fine-tuning is to be measured against.
+fn start(run: &Run, dataset: &Dataset, queries: &[usize], settings: &Settings<'_>) -> Result<Option<Rung>> {
+    let (name, rows) = ("this run, at its start", &dataset.rows);
+    if settings.queries != Queries::HeldOut || run.embedder.dataset_id() != dataset.id() {
+        return Ok(None);
+    }
+    if let Some(start) = read_noted::<Start>(&run.dir.join("start.json"))? {
+        let asked = |a: &crate::retrieval::Answer| queries.contains(&a.query);
+        if start.dataset != *dataset.id() || !start.answers.family.iter().all(asked) {
+            let what = "is of another data set than the run".to_string();
+            return Err(CoreError::data(run.dir.join("start.json"), what).into());
+        }
+        return Ok(Some(Rung::of(name, Kind::Start, start.answers, rows, &settings.bootstrap)));
+    }
+    // A run that noted means only.
+    let noted = |key: &str| run.embedder.card().metrics.get(&format!("start_family_{key}")).copied();
+    let retrieval = noted("queries").zip(noted("recall_at_1")).zip(noted("recall_at_5")).zip(noted("type_at_1"));
+    Ok(retrieval.map(|(((queries, recall_1), recall_5), type_1)| {
+        let mut rung = Rung::absent(name, Kind::Start, "as noted at the time, without intervals");
+        rung.retrieval = Some(Retrieval { queries: queries as usize, recall_1, recall_5, type_1 });
+        rung
+    }))
+}
+
+/// What a network says of every picture.
+struct Said {
+    embeddings: Vec<Vec<f32>>,
+    probabilities: Vec<Vec<f32>>,
+}
+
+/// By the very code that embeds a catalogue.
+fn embed(dataset: &Dataset, embedder: &Embedder, label: &str, ui: &Ui) -> Result<Said> {
+    let mut said = Said { embeddings: Vec::with_capacity(dataset.rows.len()), probabilities: Vec::new() };
+    let bar = ui.bar(dataset.rows.len() as u64, label);
     for batch in dataset.rows.chunks(64) {
         // Framed at once, so that no batch holds pictures at full size.
         let frame = |row| Ok(embedder.card().preprocess.frame(&decode(dataset, row)?));
         let pictures = batch.par_iter().map(frame).collect::<Result<Vec<_>>>()?;
-        for (row, features) in batch.iter().zip(embedder.embed(&pictures)?) {
-            if row.split == Split::Test {
-                // A class that the run does not know is always a mistake.
-                let known = embedder.classes().iter().position(|c| *c == row.bag_type);
-                predictions.push((known, argmax(&features.class_probabilities)));
-            }
-            embeddings.push(features.embedding);
+        for features in embedder.embed(&pictures)? {
+            said.embeddings.push(features.embedding);
+            said.probabilities.push(features.class_probabilities);
         }
         bar.inc(batch.len() as u64);
     }
     bar.finish_and_clear();
-    let known = predictions.iter().filter_map(|(actual, predicted)| actual.map(|a| (a, *predicted)));
-    let confusion = Confusion::count(embedder.classes(), known);
-    let tested = predictions.len();
-    Ok(Rung {
-        features: THIS_RUN.into(),
-        retrieval: measure(&dataset.rows, &embeddings, &which),
-        accuracy: (tested > 0).then(|| confusion.right() as f64 / tested as f64),
-    })
+    Ok(said)
 }
 
-fn which(dataset: &Dataset, queries: Queries) -> Result<Vec<usize>> {
-    let which: Vec<usize> =
-        (0..dataset.rows.len()).filter(|i| queries == Queries::All || dataset.rows[*i].split == Split::Test).collect();
-    if which.is_empty() {
-        let what = "has no picture in the test split: expected some to measure with".to_string();
-        return Err(Error::Dataset { dataset: dataset.root.clone(), what });
-    }
-    Ok(which)
+fn classify(
+    dataset: &Dataset,
+    embedder: &Embedder,
+    said: &Said,
+    queries: &[usize],
+    bootstrap: &Bootstrap,
+) -> Option<Classification> {
+    let classes = embedder.classes();
+    let actual = |row: usize| classes.iter().position(|c| *c == dataset.rows[row].bag_type);
+    let predicted = |row: usize| argmax(&said.probabilities[row]);
+    let right = |row: usize| actual(row) == Some(predicted(row));
+    let known = queries.iter().filter_map(|q| Some((actual(*q)?, predicted(*q))));
+    let confusion = Confusion::count(classes, known);
+    // A type that the run does not know is always a mistake.
+    let values = queries.iter().map(|q| (cluster(&dataset.rows[*q]), f64::from(u8::from(right(*q)))));
+    let figures = |(i, class): (usize, &goodtwin_core::BagType)| {
+        let pictures = confusion.counts[i].iter().sum();
+        let taken: usize = confusion.counts.iter().map(|row| row[i]).sum();
+        ClassFigures {
+            class: class.clone(),
+            pictures,
+            precision: (taken > 0).then(|| confusion.precision(i)),
+            recall: (pictures > 0).then(|| confusion.recall(i)),
+        }
+    };
+    let mut worst: Vec<Mistake> = queries
+        .iter()
+        .filter(|q| !right(**q))
+        .map(|q| Mistake {
+            row: *q,
+            predicted: classes[predicted(*q)].clone(),
+            probability: said.probabilities[*q][predicted(*q)],
+        })
+        .collect();
+    worst.sort_by(|a, b| b.probability.total_cmp(&a.probability).then(a.row.cmp(&b.row)));
+    worst.truncate(WORST);
+    Some(Classification {
+        pictures: queries.len(),
+        accuracy: bootstrap.mean(values)?,
+        classes: classes.iter().enumerate().map(figures).collect(),
+        confusion,
+        right: queries.iter().copied().filter(|q| right(*q)).collect(),
+        worst,
+    })
 }

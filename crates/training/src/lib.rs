@@ -6,22 +6,30 @@
 //! - [`cache`]: [`TrunkCache`]: `block4_pool` of every picture and view, on disk in f16, so that an epoch pays for block 5 only.
 //! - [`whitening`]: pooled features in, a dense layer that starts from what is already good out.
 //! - [`train`]: the loop: a data set and a recipe in, a run folder out.
-//! - [`retrieval`]: embeddings and families in, Recall@k out.
-//! - [`evaluate`]: a run beside the untouched trunk, on held-out families.
+//! - [`retrieval`]: embeddings and families in, Recall@k, mAP@R and MRR out.
+//! - [`bootstrap`]: values in, their mean with its 95 % interval out, drawn by family.
+//! - [`ladder`]: what every run is measured against: random, colours, the untouched trunk.
+//! - [`evaluate`]: a run beside the ladder, on held-out families.
+//! - [`evaluation`]: what was measured, as people read it and as it is kept in the run's folder.
+//! - [`runs`]: a folder of runs in, a list of them, or two side by side out.
 //! - [`metrics`]: predictions and labels in, accuracy and a [`Confusion`](metrics::Confusion) matrix out.
 //! - [`report`]: metrics in, one HTML file with curves and matrix as pictures out.
 //! - [`ui`]: a bar with the time left on a terminal, plain lines elsewhere.
 //! - [`error`]: the [`Error`] of this crate.
 
 pub mod augment;
+pub mod bootstrap;
 pub mod cache;
 pub mod dataset;
 pub mod error;
 pub mod evaluate;
+pub mod evaluation;
+pub mod ladder;
 pub mod metrics;
 pub mod recipe;
 pub mod report;
 pub mod retrieval;
+pub mod runs;
 pub mod train;
 pub mod ui;
 pub mod whitening;

@@ -1,10 +1,10 @@
 //! What a classifier's predictions are worth.
 
 use goodtwin_core::BagType;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How often each class was taken for each.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Confusion {
     /// In the order of rows and columns.
     pub classes: Vec<BagType>,

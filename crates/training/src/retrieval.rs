@@ -1,10 +1,271 @@
 //! Whether the nearest embeddings are of the same family: the figure that GoodTwin is about.
+//!
+//! A picture asks; the gallery is every other picture of the set, nearest first. What counts as right is the [`Question`].
+//! The measures are those of the metric-learning literature:
+//!
+//! - Recall@k: whether one of the nearest k is right (Jégou, Douze, Schmid 2011).
+//! - mAP@R: with R right pictures in the gallery, the precisions at each right one among the nearest R, summed and divided
+//!   by R (Musgrave, Belongie, Lim 2020). Unlike Recall@1 it sees the whole family.
+//! - MRR: one divided by the place of the first right one.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use goodtwin_core::Row;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::bootstrap::{Bootstrap, Estimate};
+
+/// How many of the nearest pictures are kept for people to look at.
+const KEPT: usize = 8;
+
+/// What counts as right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Another picture of the query's family.
+    Family,
+    /// Another picture of its family, in a gallery of pictures on other grounds only: plain asks for scene, scene for plain.
+    FamilyAcrossGrounds,
+    /// Another picture of its type.
+    Type,
+}
+
+impl Question {
+    fn in_gallery(self, query: &Row, other: &Row) -> bool {
+        match self {
+            Question::FamilyAcrossGrounds => {
+                query.background.is_some() && other.background.is_some() && query.background != other.background
+            }
+            _ => true,
+        }
+    }
+
+    fn is_right(self, query: &Row, other: &Row) -> bool {
+        match self {
+            Question::Type => query.bag_type == other.bag_type,
+            _ => query.family.is_some() && query.family == other.family,
+        }
+    }
+}
+
+/// What one query found: all measures follow from these two.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The query's row number.
+    pub query: usize,
+    /// The place of the first right picture, from 1.
+    pub first: usize,
+    /// mAP@R of this query.
+    pub map_r: f64,
+}
+
+/// A measure of an answer; its mean over the queries is the figure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// The nearest is right.
+    #[serde(rename = "recall_1")]
+    Recall1,
+    /// One of the nearest five is right.
+    #[serde(rename = "recall_5")]
+    Recall5,
+    /// One of the nearest ten is right.
+    #[serde(rename = "recall_10")]
+    Recall10,
+    /// Mean average precision at R.
+    MapR,
+    /// Mean reciprocal rank.
+    Mrr,
+}
+
+impl Metric {
+    /// All, in the order of reports.
+    pub const ALL: [Metric; 5] = [Metric::Recall1, Metric::Recall5, Metric::Recall10, Metric::MapR, Metric::Mrr];
+
+    /// What people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Metric::Recall1 => "Recall@1",
+            Metric::Recall5 => "Recall@5",
+            Metric::Recall10 => "Recall@10",
+            Metric::MapR => "mAP@R",
+            Metric::Mrr => "MRR",
+        }
+    }
+
+    /// Its value for one answer, 0 to 1.
+    pub fn of(self, answer: &Answer) -> f64 {
+        let within = |k: usize| f64::from(u8::from(answer.first <= k));
+        match self {
+            Metric::Recall1 => within(1),
+            Metric::Recall5 => within(5),
+            Metric::Recall10 => within(10),
+            Metric::MapR => answer.map_r,
+            Metric::Mrr => 1.0 / answer.first as f64,
+        }
+    }
+}
+
 /// What a set of queries found.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Answers {
+    /// By those with another picture of their family in the gallery.
+    pub family: Vec<Answer>,
+    /// By those with another picture of their family on another ground.
+    pub across: Vec<Answer>,
+    /// By those with another picture of their type.
+    pub types: Vec<Answer>,
+    /// For people: of each query with a family, the row numbers of the nearest pictures.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nearest: Vec<(usize, Vec<usize>)>,
+}
+
+/// Means over the queries, with intervals.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
+    /// How many pictures asked.
+    pub queries: usize,
+    /// Of how many families; a picture without one counts as a family of its own.
+    pub families: usize,
+    /// Each measure.
+    #[serde(flatten)]
+    pub metrics: BTreeMap<Metric, Estimate>,
+}
+
+impl Figures {
+    /// The means of these answers; none when nobody asked.
+    pub fn of<'a>(answers: &[Answer], cluster: Cluster<'_, 'a>, bootstrap: &Bootstrap) -> Option<Figures> {
+        let metrics = Metric::ALL.map(|metric| {
+            let values = answers.iter().map(|a| (cluster(a.query), metric.of(a)));
+            bootstrap.mean(values).map(|estimate| (metric, estimate))
+        });
+        let families: BTreeSet<&str> = answers.iter().map(|a| cluster(a.query)).collect();
+        let metrics: Option<BTreeMap<_, _>> = metrics.into_iter().collect();
+        Some(Figures { queries: answers.len(), families: families.len(), metrics: metrics? })
+    }
+
+    /// One measure.
+    pub fn get(&self, metric: Metric) -> Estimate {
+        self.metrics[&metric]
+    }
+}
+
+/// From a query's row number to what is drawn together in a bootstrap: see [`cluster`].
+pub type Cluster<'f, 'a> = &'f dyn Fn(usize) -> &'a str;
+
+/// What is drawn together in a bootstrap: pictures of one family are nearly one picture.
+pub fn cluster(row: &Row) -> &str {
+    row.family.as_deref().unwrap_or(row.sha256.as_str())
+}
+
+/// By measure, the mean of `ours` minus `theirs` over the queries of both, with the interval of the paired difference.
+pub fn difference<'a>(
+    ours: &[Answer],
+    theirs: &[Answer],
+    cluster: Cluster<'_, 'a>,
+    bootstrap: &Bootstrap,
+) -> Option<BTreeMap<Metric, Estimate>> {
+    let theirs: BTreeMap<usize, &Answer> = theirs.iter().map(|a| (a.query, a)).collect();
+    let pairs: Vec<(&Answer, &Answer)> = ours.iter().filter_map(|a| Some((a, *theirs.get(&a.query)?))).collect();
+    let of = |metric: Metric| {
+        let values = pairs.iter().map(|(a, b)| (cluster(a.query), metric.of(a) - metric.of(b)));
+        Some((metric, bootstrap.mean(values)?))
+    };
+    Metric::ALL.into_iter().map(of).collect()
+}
+
+/// Ask with each row in `queries`.
+///
+/// The gallery holds every picture once, however many offers show it, and never the query's own bytes under another
+/// offer's name: any network would find those. Embeddings are of length 1, so the dot product is the cosine. Of two as
+/// near, the earlier row is nearer.
+pub fn ask(rows: &[Row], embeddings: &[Vec<f32>], queries: &[usize]) -> Answers {
+    let mut shown_by: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (i, row) in rows.iter().enumerate() {
+        shown_by.entry(row.sha256.as_str()).or_default().push(i);
+    }
+    let mut pictures: Vec<Vec<usize>> = shown_by.into_values().collect();
+    pictures.sort();
+    let mut asked = BTreeSet::new();
+    let queries: Vec<usize> = queries
+        .iter()
+        .copied()
+        .filter(|q| asked.insert((&rows[*q].sha256, &rows[*q].family, &rows[*q].bag_type)))
+        .collect();
+    let found: Vec<([Option<Answer>; 3], Vec<usize>)> = queries
+        .par_iter()
+        .map(|q| {
+            let order = nearest_first(rows, embeddings, &pictures, *q);
+            let questions = [Question::Family, Question::FamilyAcrossGrounds, Question::Type];
+            let answers = questions.map(|question| answer(rows, &order, *q, question));
+            (answers, order.iter().take(KEPT).map(|picture| picture[0]).collect())
+        })
+        .collect();
+    let mut all = Answers::default();
+    for (answers, nearest) in found {
+        if let Some(family) = answers[0] {
+            all.nearest.push((family.query, nearest));
+        }
+        all.family.extend(answers[0]);
+        all.across.extend(answers[1]);
+        all.types.extend(answers[2]);
+    }
+    all
+}
+
+fn nearest_first<'a>(
+    rows: &[Row],
+    embeddings: &[Vec<f32>],
+    pictures: &'a [Vec<usize>],
+    query: usize,
+) -> Vec<&'a Vec<usize>> {
+    let mut scored: Vec<(f32, &Vec<usize>)> = pictures
+        .iter()
+        .filter(|picture| rows[picture[0]].sha256 != rows[query].sha256)
+        .map(|picture| (dot(&embeddings[query], &embeddings[picture[0]]), picture))
+        .collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    scored.into_iter().map(|(_, picture)| picture).collect()
+}
+
+/// None when nothing in the gallery is right.
+fn answer(rows: &[Row], order: &[&Vec<usize>], query: usize, question: Question) -> Option<Answer> {
+    let asks = &rows[query];
+    // A picture is right when one of the offers that show it is.
+    let right: Vec<bool> = order
+        .iter()
+        .filter(|picture| picture.iter().any(|i| question.in_gallery(asks, &rows[*i])))
+        .map(|picture| picture.iter().any(|i| question.is_right(asks, &rows[*i])))
+        .collect();
+    let first = 1 + right.iter().position(|right| *right)?;
+    Some(Answer { query, first, map_r: map_at_r(&right) })
+}
+
+/// mAP@R of a whole gallery, nearest first.
+fn map_at_r(right: &[bool]) -> f64 {
+    let r = right.iter().filter(|right| **right).count();
+    let (mut hits, mut sum) = (0, 0.0);
+    for (place, _) in right.iter().take(r).enumerate().filter(|(_, right)| **right) {
+        hits += 1;
+        sum += f64::from(hits) / (place + 1) as f64;
+    }
+    sum / r.max(1) as f64
+}
+
+/// Sixteen sums side by side, so that the compiler may use the widest registers there are.
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0f32; 16];
+    let (a, a_rest) = a.as_chunks::<16>();
+    let (b, b_rest) = b.as_chunks::<16>();
+    for (a, b) in a.iter().zip(b) {
+        for i in 0..16 {
+            sums[i] += a[i] * b[i];
+        }
+    }
+    sums.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
+}
+
+/// The short form: what a run notes of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Retrieval {
     /// How many pictures asked: those with another picture of their family in the gallery.
@@ -17,44 +278,24 @@ pub struct Retrieval {
     pub type_1: f64,
 }
 
-/// Ask with each picture in `queries`; the gallery is every other picture of the set, without the same bytes that another
-/// offer shows: those would be found by any network.
-///
-/// None when no query has another picture of its family in the set. Embeddings are of length 1, so the dot product is the cosine. Of two as near, the earlier row counts as nearer.
-pub fn measure(rows: &[Row], embeddings: &[Vec<f32>], queries: &[usize]) -> Option<Retrieval> {
-    let answers: Vec<(bool, bool, bool)> = queries
-        .par_iter()
-        .filter(|q| has_relatives(rows, **q))
-        .map(|q| {
-            let mut scored: Vec<(f32, usize)> = (0..rows.len())
-                .filter(|i| rows[*i].sha256 != rows[*q].sha256)
-                .map(|i| (embeddings[*q].iter().zip(&embeddings[i]).map(|(a, b)| a * b).sum(), i))
-                .collect();
-            scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-            let related = |(_, i): &(f32, usize)| rows[*i].family == rows[*q].family;
-            (
-                scored.first().is_some_and(related),
-                scored.iter().take(5).any(related),
-                scored.first().is_some_and(|(_, i)| rows[*i].bag_type == rows[*q].bag_type),
-            )
+impl Retrieval {
+    /// The short form of some answers; none when no query has another picture of its family in the set.
+    pub fn of(answers: &Answers) -> Option<Retrieval> {
+        let queries = answers.family.len();
+        let types: BTreeMap<usize, &Answer> = answers.types.iter().map(|a| (a.query, a)).collect();
+        let mean = |value: &dyn Fn(&Answer) -> f64| answers.family.iter().map(value).sum::<f64>() / queries as f64;
+        (queries > 0).then(|| Retrieval {
+            queries,
+            recall_1: mean(&|a| Metric::Recall1.of(a)),
+            recall_5: mean(&|a| Metric::Recall5.of(a)),
+            type_1: mean(&|a| types.get(&a.query).map_or(0.0, |a| Metric::Recall1.of(a))),
         })
-        .collect();
-    if answers.is_empty() {
-        return None;
     }
-    let share =
-        |f: fn(&(bool, bool, bool)) -> bool| answers.iter().filter(|a| f(a)).count() as f64 / answers.len() as f64;
-    Some(Retrieval {
-        queries: answers.len(),
-        recall_1: share(|a| a.0),
-        recall_5: share(|a| a.1),
-        type_1: share(|a| a.2),
-    })
 }
 
-fn has_relatives(rows: &[Row], query: usize) -> bool {
-    let Row { family, sha256, .. } = &rows[query];
-    family.is_some() && rows.iter().any(|r| r.sha256 != *sha256 && r.family == *family)
+/// [`ask`] and [`Retrieval::of`].
+pub fn measure(rows: &[Row], embeddings: &[Vec<f32>], queries: &[usize]) -> Option<Retrieval> {
+    Retrieval::of(&ask(rows, embeddings, queries))
 }
 
 #[cfg(test)]
@@ -63,16 +304,16 @@ mod tests {
 
     use super::*;
 
-    fn row(picture: &str, family: Option<&str>) -> Row {
+    fn row(picture: &str, family: Option<&str>, bag_type: &str, background: Option<&str>) -> Row {
         Row {
             file_name: picture.into(),
             sha256: ContentId::of(picture),
             width: 1,
             height: 1,
-            bag_type: BagType::new("tote"),
+            bag_type: BagType::new(bag_type),
             split: Split::Test,
             family: family.map(String::from),
-            background: None,
+            background: background.map(String::from),
             colour: None,
             brand: None,
             title: None,
@@ -81,12 +322,109 @@ mod tests {
         }
     }
 
+    /// Embeddings on a circle: the smaller the angle between two, the nearer.
+    fn at(degrees: &[f32]) -> Vec<Vec<f32>> {
+        degrees.iter().map(|d| vec![d.to_radians().cos(), d.to_radians().sin()]).collect()
+    }
+
     #[test]
     fn the_same_picture_of_another_offer_is_no_answer() {
-        let rows = [row("a", Some("f")), row("a", None), row("b", Some("f")), row("c", Some("g")), row("c", Some("g"))];
-        let embeddings: Vec<Vec<f32>> =
-            [[1.0, 0.0], [1.0, 0.0], [0.8, 0.6], [0.0, 1.0], [0.0, 1.0]].map(Vec::from).into();
-        let found = measure(&rows, &embeddings, &[0, 1, 3, 4]).unwrap();
+        let family = |picture, family| row(picture, family, "tote", None);
+        let rows = [
+            family("a", Some("f")),
+            family("a", None),
+            family("b", Some("f")),
+            family("c", Some("g")),
+            family("c", Some("g")),
+        ];
+        let found = measure(&rows, &at(&[0.0, 0.0, 37.0, 90.0, 90.0]), &[0, 1, 3, 4]).unwrap();
         assert_eq!((found.queries, found.recall_1), (1, 1.0));
+    }
+
+    #[test]
+    fn a_picture_that_two_offers_show_is_in_the_gallery_once() {
+        let rows = [
+            row("q", Some("f"), "tote", None),
+            row("x", Some("g"), "tote", None),
+            row("x", None, "tote", None),
+            row("y", Some("f"), "tote", None),
+            row("y", None, "tote", None),
+            row("z", Some("f"), "tote", None),
+        ];
+        // x, y, z: of two right ones, one is among the nearest two, at the second place.
+        let found = ask(&rows, &at(&[0.0, 1.0, 1.0, 2.0, 2.0, 3.0]), &[0]);
+        assert_eq!(found.family, [Answer { query: 0, first: 2, map_r: 0.25 }]);
+        assert_eq!(found.nearest, [(0, vec![1, 3, 5])]);
+    }
+
+    #[test]
+    fn map_at_r_by_hand() {
+        let (r, w) = (true, false);
+        // R = 3: right at places 1 and 3 of the nearest three: (1/1 + 2/3) / 3.
+        assert!((map_at_r(&[r, w, r, w, r]) - 5.0 / 9.0).abs() < 1e-12);
+        assert_eq!(map_at_r(&[r, r, w, w]), 1.0);
+        // R = 2, and none among the nearest two: Musgrave's measure gives nothing for the fourth place.
+        assert_eq!(map_at_r(&[w, w, r, r]), 0.0);
+        assert_eq!(map_at_r(&[w, w]), 0.0);
+    }
+
+    #[test]
+    fn every_measure_by_hand() {
+        let answers = [(1, 1.0), (2, 0.5), (6, 0.0), (20, 0.0)];
+        let rows: Vec<Row> = (0..4).map(|i| row(&i.to_string(), Some(&format!("f{}", i / 2)), "tote", None)).collect();
+        let answers: Vec<Answer> =
+            answers.iter().enumerate().map(|(query, &(first, map_r))| Answer { query, first, map_r }).collect();
+        let figures = Figures::of(&answers, &|i| cluster(&rows[i]), &Bootstrap::default()).unwrap();
+        let values = Metric::ALL.map(|m| figures.get(m).value);
+        assert_eq!((figures.queries, figures.families), (4, 2));
+        assert_eq!(values[..4], [0.25, 0.5, 0.75, 0.375]);
+        assert!((values[4] - (1.0 + 0.5 + 1.0 / 6.0 + 0.05) / 4.0).abs() < 1e-12);
+        assert!(Figures::of(&[], &|i| cluster(&rows[i]), &Bootstrap::default()).is_none());
+    }
+
+    #[test]
+    fn across_grounds_only_other_grounds_are_in_the_gallery() {
+        let rows = [
+            row("a", Some("f"), "tote", Some("plain")),
+            row("b", Some("f"), "tote", Some("plain")),
+            row("c", Some("g"), "clutch", Some("plain")),
+            row("d", Some("g"), "tote", Some("scene")),
+            row("e", Some("f"), "tote", Some("scene")),
+            row("f", Some("f"), "tote", None),
+        ];
+        let found = ask(&rows, &at(&[0.0, 10.0, 20.0, 30.0, 40.0, 50.0]), &[0, 2, 5]);
+        let first = |answers: &[Answer]| answers.iter().map(|a| (a.query, a.first)).collect::<Vec<_>>();
+        assert_eq!(first(&found.family), [(0, 1), (2, 2), (5, 1)]);
+        // `a` sees d and e alone, and finds e second; `c` sees them too, and finds d; `f` is on no known ground.
+        assert_eq!(first(&found.across), [(0, 2), (2, 1)]);
+        assert_eq!(first(&found.types), [(0, 1), (5, 1)], "nobody else is a clutch");
+    }
+
+    #[test]
+    fn a_difference_is_paired_by_query() {
+        let rows: Vec<Row> = (0..3).map(|i| row(&i.to_string(), Some(&i.to_string()), "tote", None)).collect();
+        let of = |firsts: [usize; 3]| -> Vec<Answer> {
+            firsts.iter().enumerate().map(|(query, &first)| Answer { query, first, map_r: 0.0 }).collect()
+        };
+        let (ours, mut theirs) = (of([1, 1, 2]), of([1, 3, 1]));
+        let bootstrap = Bootstrap::default();
+        assert_eq!(
+            difference(&ours, &theirs, &|i| cluster(&rows[i]), &bootstrap).unwrap()[&Metric::Recall1].value,
+            0.0
+        );
+        theirs.pop();
+        assert_eq!(
+            difference(&ours, &theirs, &|i| cluster(&rows[i]), &bootstrap).unwrap()[&Metric::Recall1].value,
+            0.5
+        );
+    }
+
+    #[test]
+    fn a_dot_product_of_any_length() {
+        for n in [0, 1, 16, 35] {
+            let a: Vec<f32> = (0..n).map(|i| i as f32).collect();
+            let expected: f32 = a.iter().map(|v| v * v).sum();
+            assert_eq!(dot(&a, &a), expected);
+        }
     }
 }

@@ -32,7 +32,12 @@ impl Untouched {
 
     /// For each of [`NAMES`], one row of length 1 an image.
     pub fn features(&self, x: Tensor<4>) -> [Vec<Vec<f32>>; 6] {
-        let (block4, block5) = self.maps(x);
+        self.features_of(self.trunk.forward(x))
+    }
+
+    /// [`Untouched::features`] of `block4_pool` `[n, 512, size/16, size/16]`, such as the cache keeps it.
+    pub fn features_of(&self, block4: Tensor<4>) -> [Vec<Vec<f32>>; 6] {
+        let block5 = self.block5.forward(block4.clone());
         [
             mean(block5.clone()),
             gem(block5.clone()),

@@ -1,23 +1,27 @@
-//! `goodtwin eval`: a run beside the untouched trunk.
+//! `goodtwin eval`: a run beside the ladder.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use goodtwin_core::DatasetReader;
+use goodtwin_core::terminal::lines;
+use goodtwin_core::{ContentId, Dataset, DatasetReader};
 use goodtwin_training::Ui;
-use goodtwin_training::evaluate::{self, Queries, Rung};
-use goodtwin_vision::{Compute, DeviceChoice, Embedder};
+use goodtwin_training::bootstrap::Bootstrap;
+use goodtwin_training::evaluate::{Run, Settings, evaluate};
+use goodtwin_training::evaluation::{Evaluation, Group, Queries, Rung};
+use goodtwin_training::retrieval::{Figures, Metric};
+use goodtwin_vision::{Compute, DeviceChoice};
 
 use crate::exit::{Failure, Outcome, say};
 
-/// Measure a run on held-out families, beside the same trunk untouched.
+/// Measure a run on held-out families, beside chance, colours, and the same trunk untouched.
 #[derive(clap::Args)]
 pub struct Args {
     /// The run; without one, only the untouched trunk is measured
     run: Option<PathBuf>,
-    /// The data set to measure on
+    /// The data set to measure on [default: the one below datasets/ that the run was trained on]
     #[arg(long, value_name = "DIR")]
-    dataset: PathBuf,
-    /// held-out: pictures of the test split ask; all: every picture asks. The gallery is every other picture
+    dataset: Option<PathBuf>,
+    /// held-out: pictures of families that the run has not seen ask; all: every picture asks. The gallery is every other picture
     #[arg(long, value_name = "held-out|all", default_value = "held-out")]
     queries: Queries,
     /// The untouched trunk's input [default: the run's, or 128]
@@ -32,73 +36,140 @@ pub struct Args {
     /// VGG16's ImageNet weights
     #[arg(long, value_name = "FILE", default_value = "checkpoints/vgg16-imagenet-f16.safetensors")]
     weights: PathBuf,
+    /// Where the trunk's outputs are kept between runs
+    #[arg(long, value_name = "DIR", default_value = "checkpoints/cache")]
+    cache: PathBuf,
 }
 
 /// Run the command.
 pub fn run(args: Args) -> Outcome {
-    let dataset = DatasetReader::open(&args.dataset)?;
     let compute = Compute::choose(args.device)?;
     let ui = Ui::detect();
-    let embedder = args.run.as_deref().map(|run| Embedder::open(run, &compute)).transpose()?;
-    if let Some(embedder) = &embedder
-        && args.queries == Queries::HeldOut
-        && embedder.dataset_id() != dataset.id()
-    {
-        return Err(Failure::new(
-            65,
-            format!(
-                "{}: the run was trained on data set {}, this is {}: which families it has not seen is not known; \
-                 --queries all measures it as it is",
-                args.dataset.display(),
-                embedder.dataset_id().short(),
-                dataset.id().short()
-            ),
-        ));
+    let run = args.run.as_deref().map(|dir| Run::open(dir, &compute)).transpose()?;
+    let dataset = match (&args.dataset, &run) {
+        (Some(dir), _) => DatasetReader::open(dir)?,
+        (None, Some(run)) => find(Path::new("datasets"), run.embedder.dataset_id())?,
+        (None, None) => {
+            return Err(Failure::usage("expected a run, or --dataset DIR to measure the untouched trunk on"));
+        }
+    };
+    let settings = Settings {
+        imagenet: &args.weights,
+        cache: &args.cache,
+        size: args.size,
+        queries: args.queries,
+        bootstrap: Bootstrap::default(),
+    };
+    let evaluation = evaluate(&dataset, run.as_ref(), &settings, &compute, &ui)?;
+    if let Some(run) = &run {
+        let path = Evaluation::path(&run.dir, run.embedder.card(), dataset.id(), args.queries);
+        evaluation.write(&path)?;
     }
-    let size = args.size.or(embedder.as_ref().map(|e| e.card().preprocess.size)).unwrap_or(128);
-    let fit = embedder.as_ref().map(|e| e.card().preprocess.fit).unwrap_or_default();
-    let mut rungs = evaluate::untouched(&dataset, &args.weights, (size, fit), args.queries, &compute, &ui)?;
-    if let Some(embedder) = &embedder {
-        rungs.extend(evaluate::start(embedder, &dataset, args.queries));
-        rungs.push(evaluate::run(&dataset, embedder, args.queries, &ui)?);
-    }
-    if args.json {
-        say(serde_json::to_string_pretty(&rungs).expect("figures serialise"))
-    } else {
-        print_table(&rungs, size)
+    match args.json {
+        true => say(serde_json::to_string_pretty(&evaluation).expect("figures serialise")),
+        false => say(lines(&describe(&evaluation))),
     }
 }
 
-fn print_table(rungs: &[Rung], size: u32) -> Outcome {
-    let Some(queries) = rungs[0].retrieval.map(|r| r.queries) else {
-        for accuracy in rungs.iter().filter_map(|r| r.accuracy) {
-            say(format_args!("accuracy: {accuracy:.3}"))?;
-        }
-        say("retrieval: no picture that may ask has another of its family in the set")?;
-        return Ok(());
+/// The data set with this id, in a folder below `datasets` or in one of those.
+fn find(datasets: &Path, id: &ContentId) -> Result<Dataset, Failure> {
+    let below =
+        |dir: &Path| -> Vec<PathBuf> { dir.read_dir().into_iter().flatten().flatten().map(|e| e.path()).collect() };
+    let mut dirs = below(datasets);
+    dirs.extend(dirs.clone().iter().flat_map(|dir| below(dir)));
+    dirs.sort();
+    let manifest = |dir: &PathBuf| -> Option<serde_json::Value> {
+        serde_json::from_slice(&std::fs::read(dir.join("dataset.json")).ok()?).ok()
     };
-    say(format_args!("{queries} queries; untouched VGG16 at {size} px\n"))?;
-    say(format_args!(
-        "{:<22} {:>8} {:>8} {:>12} {:>9}",
-        "features", "family@1", "family@5", "type nearest", "accuracy"
-    ))?;
-    for rung in rungs {
-        let Some(r) = &rung.retrieval else { continue };
-        let accuracy = rung.accuracy.map_or("-".into(), |a| format!("{a:.3}"));
-        say(format_args!(
-            "{:<22} {:>8.3} {:>8.3} {:>12.3} {accuracy:>9}",
-            rung.features, r.recall_1, r.recall_5, r.type_1
-        ))?;
+    match dirs.iter().find(|dir| manifest(dir).is_some_and(|m| m["id"] == id.as_str())) {
+        Some(dir) => Ok(DatasetReader::open(dir)?),
+        None => Err(Failure::new(
+            65,
+            format!(
+                "no data set below {} has the id {} that the run was trained on: give --dataset DIR",
+                datasets.display(),
+                id.short()
+            ),
+        )),
     }
-    let Some(run) = rungs.iter().find(|r| r.features == evaluate::THIS_RUN) else { return Ok(()) };
-    let recall = |rung: &Rung| rung.retrieval.map_or(0.0, |r| r.recall_1);
-    let untouched = rungs.iter().filter(|r| !r.features.starts_with(evaluate::THIS_RUN));
-    let best = untouched.max_by(|a, b| recall(a).total_cmp(&recall(b))).expect("the untouched trunk was measured");
-    let verdict = if recall(run) > recall(best) { "beats" } else { "does not beat" };
-    say(format_args!(
-        "\nThis run {verdict} the best untouched feature, {} ({:.3} against {:.3}).",
-        best.features,
-        recall(run),
-        recall(best)
-    ))
+}
+
+/// The headline, the ladder, the groups.
+fn describe(evaluation: &Evaluation) -> String {
+    let mut text = format!("{}\n\n", evaluation.headline);
+    text += &format!(
+        "{} on {} ({} pictures, id {}); untouched VGG16 at {} px; {}\n",
+        evaluation.run.as_ref().map_or("the ladder", |r| r.name.as_str()),
+        evaluation.dataset.name,
+        evaluation.dataset.pictures,
+        evaluation.dataset.id.short(),
+        evaluation.size,
+        match (evaluation.queries, evaluation.seen) {
+            (Queries::All, _) => "every picture asks".into(),
+            (Queries::HeldOut, 0) => "held-out pictures ask".into(),
+            (Queries::HeldOut, seen) => format!("pictures that the run has not seen ask, {seen} do not"),
+        }
+    );
+    let rungs = &evaluation.rungs;
+    text += &table("family, every other picture in the gallery", rungs, |r| r.family.as_ref());
+    text += &table("family across grounds, other grounds in the gallery", rungs, |r| r.across.as_ref());
+    text += &table("type", rungs, |r| r.types.as_ref());
+    text += &groups("type", &evaluation.by_type);
+    text += &groups("ground", &evaluation.by_background);
+    if let Some(classes) = &evaluation.classification {
+        text += &format!("\naccuracy {} of {} pictures\n", classes.accuracy, classes.pictures);
+        text += &format!("{:<24} {:>8} {:>10} {:>8}\n", "class", "pictures", "precision", "recall");
+        let share = |value: Option<f64>| value.map_or("-".into(), |v| format!("{v:.3}"));
+        for c in &classes.classes {
+            let (precision, recall) = (share(c.precision), share(c.recall));
+            text += &format!("{:<24} {:>8} {precision:>10} {recall:>8}\n", c.class.as_str(), c.pictures);
+        }
+    }
+    let b = evaluation.bootstrap;
+    text + &format!("\n95 % intervals: {} resamples of families, seed {}", b.resamples, b.seed)
+}
+
+fn table(title: &str, rungs: &[Rung], figures: impl Fn(&Rung) -> Option<&Figures>) -> String {
+    let Some(any) = rungs.iter().find_map(&figures) else { return String::new() };
+    let mut text = format!("\n{title}: {} queries of {} families\n", any.queries, any.families);
+    text += &format!("{:<32} {:^21}", "features", "Recall@1");
+    for metric in &Metric::ALL[1..] {
+        text += &format!(" {:>9}", metric.name());
+    }
+    text += "\n";
+    for rung in rungs {
+        let name = &rung.features;
+        match (figures(rung), &rung.retrieval, &rung.note) {
+            (Some(f), ..) => {
+                text += &format!("{name:<32} {:<21}", f.get(Metric::Recall1).to_string());
+                for metric in &Metric::ALL[1..] {
+                    text += &format!(" {:>9.3}", f.get(*metric).value);
+                }
+                text += "\n";
+            }
+            (None, None, Some(note)) => text += &format!("{name:<32} {note}\n"),
+            (None, Some(r), Some(note)) if title.starts_with("family, ") => {
+                text += &format!("{name:<32} {:.3} {:>25.3}   {note}\n", r.recall_1, r.recall_5);
+            }
+            _ => {}
+        }
+    }
+    text
+}
+
+fn groups(by: &str, groups: &[Group]) -> String {
+    if groups.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\nfamily by {by} of the query\n");
+    text += &format!(
+        "{by:<24} {:>8} {:^21} {:>9}   {}\n",
+        "queries", "Recall@1", "mAP@R", "Recall@1 minus the best untouched"
+    );
+    for group in groups {
+        let difference = group.difference.as_ref().map_or(String::new(), |d| d[&Metric::Recall1].to_string());
+        let (recall, map_r) = (group.family.get(Metric::Recall1).to_string(), group.family.get(Metric::MapR).value);
+        text += &format!("{:<24} {:>8} {recall:<21} {map_r:>9.3}   {difference}\n", group.name, group.family.queries);
+    }
+    text
 }

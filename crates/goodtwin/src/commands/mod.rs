@@ -6,6 +6,7 @@ pub mod dataset;
 pub mod demo;
 pub mod eval;
 pub mod ratings;
+pub mod runs;
 pub mod scrape;
 pub mod search;
 pub mod serve;

@@ -45,6 +45,7 @@ use goodtwin_vision::checkpoint::Provenance;
 use goodtwin_vision::{Checkpoint, Compute, DeviceChoice, ModelCard, Weights};
 
 use crate::cache::Source;
+use crate::evaluate::{Seen, Start as AtStart};
 use crate::metrics::{Confusion, argmax};
 use crate::retrieval::{self, Retrieval};
 use crate::{Error, Recipe, Result, TrunkCache, Ui, report};
@@ -193,11 +194,17 @@ impl Run<'_> {
         device.seed(recipe.seed);
         let (network, learner) =
             Learner::start(recipe, self.job.dataset, &self.classes, &self.splits, cache, &self.imagenet, &device)?;
+        let (out, dataset) = (&self.job.places.out, self.job.dataset);
+        let measured = self.measure(cache, &learner.valid(), recipe.batch_size)?;
+        let answers = retrieval::ask(&dataset.rows, &measured.embeddings, &self.splits.test);
+        let at_start = Retrieval::of(&answers);
+        Seen::of(dataset).write(out)?;
+        AtStart { dataset: dataset.id().clone(), answers }.write(out)?;
         let state = State {
             step: 0,
             part: recipe.batch_size,
             network,
-            at_start: self.found(&self.measure(cache, &learner.valid(), recipe.batch_size)?),
+            at_start,
             epoch: Sums::default(),
             history: vec![],
             best: None,

@@ -1,0 +1,125 @@
+//! `goodtwin runs`: what was trained, and two runs side by side.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use goodtwin_core::terminal::lines;
+use goodtwin_training::bootstrap::{Bootstrap, Estimate};
+use goodtwin_training::runs::{Compared, Listed, compare, list};
+
+use crate::exit::{Outcome, say};
+
+/// List runs, or compare two.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// A line a run: data set, recipe, seed, date, what it finds, how far it has come
+    List {
+        /// The folder of runs
+        #[arg(value_name = "DIR", default_value = "checkpoints/runs")]
+        dir: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Two runs that `goodtwin eval` has measured on the same queries, query by query
+    Compare {
+        /// The first run
+        a: PathBuf,
+        /// The second run
+        b: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Run the command.
+pub fn run(args: Args) -> Outcome {
+    match args.command {
+        Command::List { dir, json } => {
+            let runs = list(&dir)?;
+            match json {
+                true => say(serde_json::to_string_pretty(&runs).expect("figures serialise")),
+                false => say(lines(table(&runs).trim_end())),
+            }
+        }
+        Command::Compare { a, b, json } => {
+            let compared = compare(&a, &b, &Bootstrap::default())?;
+            match json {
+                true => say(serde_json::to_string_pretty(&compared).expect("figures serialise")),
+                false => say(lines(describe(&compared).trim_end())),
+            }
+        }
+    }
+}
+
+fn table(runs: &[Listed]) -> String {
+    let width = runs.iter().map(|r| r.name.chars().count()).max().unwrap_or(0).max(3);
+    let mut text = format!(
+        "{:<width$}  {:<12}  {:<12}  {:>5}  {:<10}  {:<10}  {:<21}  {}\n",
+        "run", "data set", "recipe", "seed", "date", "state", "family Recall@1", "minus the best untouched"
+    );
+    for run in runs {
+        text += &format!(
+            "{:<width$}  {:<12}  {:<12}  {:>5}  {:<10}  {:<10}  {:<21}  {}\n",
+            run.name,
+            run.dataset.as_ref().map_or("-", |id| id.short()),
+            run.recipe.as_deref().unwrap_or("-"),
+            run.seed.map_or("-".into(), |s| s.to_string()),
+            run.written.map_or("-".into(), date),
+            run.state,
+            run.recall_1.map_or("-".into(), figure),
+            run.difference.map_or("-".into(), |d| format!("{:+.3} {}", d.value, interval(&d))),
+        );
+    }
+    text
+}
+
+fn figure(estimate: Estimate) -> String {
+    format!("{:.3} {}", estimate.value, interval(&estimate))
+}
+
+fn interval(estimate: &Estimate) -> String {
+    estimate.interval.map_or(String::new(), |[low, high]| format!("[{low:.3}, {high:.3}]"))
+}
+
+/// The day in UTC.
+fn date(seconds: u64) -> String {
+    jiff::Timestamp::from_second(seconds as i64).map_or("-".into(), |t| t.strftime("%Y-%m-%d").to_string())
+}
+
+fn describe(compared: &Compared) -> String {
+    let Compared { a, b, .. } = compared;
+    let headline = &compared.figures[0];
+    let verdict = match headline.difference.interval {
+        Some([low, _]) if low > 0.0 => format!("{b} finds more than {a}"),
+        Some([_, high]) if high < 0.0 => format!("{b} finds less than {a}"),
+        _ => format!("{a} and {b} cannot be told apart by these queries"),
+    };
+    let mut text = format!(
+        "{verdict}: {} {:+.3} {}\n\n",
+        headline.figure,
+        headline.difference.value,
+        interval(&headline.difference)
+    );
+    text += &format!("{}: {} queries with a relative\n\n", compared.dataset, compared.queries);
+    text += &format!("{:<24} {:<21} {:<21} second minus first\n", "", a, b);
+    for pair in &compared.figures {
+        let difference = format!("{:+.3} {}", pair.difference.value, interval(&pair.difference));
+        text += &format!("{:<24} {:<21} {:<21} {difference}\n", pair.figure, figure(pair.a), figure(pair.b));
+    }
+    if compared.recipe.is_empty() {
+        return text + "\nthe recipes are the same\n";
+    }
+    text += "\nthe recipes differ in\n";
+    for (key, [a, b]) in &compared.recipe {
+        text += &format!("{key:<24} {:<21} {b}\n", a.to_string());
+    }
+    text
+}

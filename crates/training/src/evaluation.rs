@@ -1,0 +1,534 @@
+//! What was measured: kept as `evaluation.json` in the run's folder, so that runs can be compared query by query.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use goodtwin_core::{BagType, ContentId, Dataset, Error as CoreError, Row, atomic};
+use goodtwin_vision::ModelCard;
+use serde::{Deserialize, Serialize};
+
+use crate::Result;
+use crate::bootstrap::{Bootstrap, Estimate};
+use crate::metrics::Confusion;
+use crate::retrieval::{Answers, Figures, Metric, Retrieval, cluster, difference};
+
+const FORMAT: u32 = 1;
+
+/// Which pictures ask. The gallery is always every other picture of the set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Queries {
+    /// Those whose families the run has not seen: the test split of its own data set, all that is new of another.
+    HeldOut,
+    /// All: for features that were trained on none of them.
+    All,
+}
+
+impl std::str::FromStr for Queries {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        match text {
+            "held-out" => Ok(Queries::HeldOut),
+            "all" => Ok(Queries::All),
+            _ => Err(format!("`{text}` is not a set of queries: expected held-out or all")),
+        }
+    }
+}
+
+/// A place on the ladder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Directions drawn at random.
+    Random,
+    /// A histogram of colours.
+    Colours,
+    /// ImageNet's VGG16 as it came.
+    Untouched,
+    /// A run of the original study's recipe on the same data set.
+    Seed,
+    /// The run before its first step.
+    Start,
+    /// The run.
+    Run,
+}
+
+/// One line of the comparison.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rung {
+    /// What was compared: "this run", "grey, block 4 grid".
+    pub features: String,
+    /// Its place.
+    pub kind: Kind,
+    /// The short form, over the queries that have a relative.
+    pub retrieval: Option<Retrieval>,
+    /// Families found; none when no query has another picture of its family in the set.
+    pub family: Option<Figures>,
+    /// Families found on other grounds than the query's.
+    pub across: Option<Figures>,
+    /// Types found.
+    pub types: Option<Figures>,
+    /// The softmax's accuracy on the pictures that ask; none for features without a softmax.
+    pub accuracy: Option<Estimate>,
+    /// Why there are no figures, and what makes some.
+    pub note: Option<String>,
+    /// What each query found.
+    pub answers: Answers,
+}
+
+impl Rung {
+    /// The figures of some answers.
+    pub fn of(features: impl Into<String>, kind: Kind, answers: Answers, rows: &[Row], bootstrap: &Bootstrap) -> Rung {
+        Rung {
+            features: features.into(),
+            kind,
+            retrieval: Retrieval::of(&answers),
+            family: Figures::of(&answers.family, &|i| cluster(&rows[i]), bootstrap),
+            across: Figures::of(&answers.across, &|i| cluster(&rows[i]), bootstrap),
+            types: Figures::of(&answers.types, &|i| cluster(&rows[i]), bootstrap),
+            accuracy: None,
+            note: None,
+            answers,
+        }
+    }
+
+    /// A rung that was not measured, and why.
+    pub fn absent(features: impl Into<String>, kind: Kind, note: impl Into<String>) -> Rung {
+        Rung {
+            features: features.into(),
+            kind,
+            retrieval: None,
+            family: None,
+            across: None,
+            types: None,
+            accuracy: None,
+            note: Some(note.into()),
+            answers: Answers::default(),
+        }
+    }
+
+    fn recall_1(&self) -> f64 {
+        self.family.as_ref().map_or(-1.0, |f| f.get(Metric::Recall1).value)
+    }
+}
+
+/// The queries of one type, or on one ground.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    /// `tote`, `plain`; `not known` for pictures whose ground nobody noted.
+    pub name: String,
+    /// Families found by the first rung: the run, or without one the best untouched feature.
+    pub family: Figures,
+    /// The run minus the best untouched feature, by measure; none without a run.
+    pub difference: Option<BTreeMap<Metric, Estimate>>,
+}
+
+/// What the softmax said of the pictures that ask.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Classification {
+    /// Pictures.
+    pub pictures: usize,
+    /// The share that was right, with its interval.
+    pub accuracy: Estimate,
+    /// By class: how many there are, precision, recall.
+    pub classes: Vec<ClassFigures>,
+    /// Without the pictures of types that the run does not know.
+    pub confusion: Confusion,
+    /// Row numbers of the pictures that it knew.
+    pub right: Vec<usize>,
+    /// The pictures that it was most sure of and wrong, the surest first.
+    pub worst: Vec<Mistake>,
+}
+
+/// One class.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClassFigures {
+    /// The class.
+    pub class: BagType,
+    /// Pictures of it.
+    pub pictures: usize,
+    /// Of those taken for it, the share that are; none when none was.
+    pub precision: Option<f64>,
+    /// Of those that are, the share that was found; none when there are none.
+    pub recall: Option<f64>,
+}
+
+/// A picture that was taken for another type.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mistake {
+    /// Its row number.
+    pub row: usize,
+    /// What it was taken for.
+    pub predicted: BagType,
+    /// How sure the softmax was, 0 to 1.
+    pub probability: f32,
+}
+
+/// A picture that asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Its SHA-256.
+    pub picture: ContentId,
+    /// Its family.
+    pub family: Option<String>,
+}
+
+impl Asked {
+    fn of(row: &Row) -> Asked {
+        Asked { picture: row.sha256.clone(), family: row.family.clone() }
+    }
+
+    /// See [`cluster`].
+    pub fn cluster(&self) -> &str {
+        self.family.as_deref().unwrap_or(self.picture.as_str())
+    }
+}
+
+/// The run that was measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunName {
+    /// Its folder's name.
+    pub name: String,
+    /// Its model's content id.
+    pub model: ContentId,
+}
+
+/// The data set that was measured on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DatasetName {
+    /// Its folder's name.
+    pub name: String,
+    /// Its content id.
+    pub id: ContentId,
+    /// How many pictures it has.
+    pub pictures: usize,
+}
+
+/// The run beside the best untouched feature.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// The untouched feature with the highest family Recall@1 on these very queries: chosen with hindsight, which makes it
+    /// the harder to beat.
+    pub best: String,
+    /// The run minus it, family by measure.
+    pub family: BTreeMap<Metric, Estimate>,
+    /// The same across grounds.
+    pub across: Option<BTreeMap<Metric, Estimate>>,
+    /// The same for types.
+    pub types: Option<BTreeMap<Metric, Estimate>>,
+    /// The run minus itself before its first step: what fine-tuning did.
+    pub since_start: Option<BTreeMap<Metric, Estimate>>,
+}
+
+/// All that was measured of a run, or of the ladder alone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// The version of this layout.
+    pub format: u32,
+    /// The first line of every report.
+    pub headline: String,
+    /// None when the ladder alone was measured.
+    pub run: Option<RunName>,
+    /// What it was measured on.
+    pub dataset: DatasetName,
+    /// Which pictures asked.
+    pub queries: Queries,
+    /// Pictures that did not ask since the run has seen them or their family; of another data set only.
+    pub seen: usize,
+    /// Every query, by row number: what two runs must share to be compared.
+    pub asked: BTreeMap<usize, Asked>,
+    /// Pixels of a side of the untouched trunk's input.
+    pub size: u32,
+    /// How intervals were made.
+    pub bootstrap: Bootstrap,
+    /// From chance to the run.
+    pub rungs: Vec<Rung>,
+    /// None without a run or without families.
+    pub comparison: Option<Comparison>,
+    /// By the query's type.
+    pub by_type: Vec<Group>,
+    /// By the query's ground; empty where no ground is known.
+    pub by_background: Vec<Group>,
+    /// None without a run.
+    pub classification: Option<Classification>,
+}
+
+impl Evaluation {
+    /// The run's rung.
+    pub fn of_run(&self) -> Option<&Rung> {
+        self.rungs.iter().find(|r| r.kind == Kind::Run)
+    }
+
+    /// The untouched feature with the highest family Recall@1.
+    pub fn best_untouched(&self) -> Option<&Rung> {
+        best_untouched(&self.rungs)
+    }
+
+    /// Where an evaluation of a run lies: `evaluation.json` is that of its own data set's test split.
+    pub fn path(run: &Path, card: &ModelCard, dataset: &ContentId, queries: Queries) -> PathBuf {
+        let other = if *dataset == card.dataset { String::new() } else { format!("-{}", dataset.short()) };
+        let all = if queries == Queries::All { "-all" } else { "" };
+        run.join(format!("evaluation{other}{all}.json"))
+    }
+
+    /// Write it.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let json = serde_json::to_vec(self).expect("our own types have string keys and serialise");
+        Ok(atomic::write(path, &json)?)
+    }
+
+    /// Read one.
+    ///
+    /// # Errors
+    /// Exit 65 for a file that is not there or is none.
+    pub fn read(path: &Path) -> Result<Evaluation> {
+        let bytes = std::fs::read(path).map_err(|e| CoreError::read(path, "evaluation", e))?;
+        let read: Evaluation = serde_json::from_slice(&bytes)
+            .map_err(|e| CoreError::data(path, format!("not an evaluation: {e}; `goodtwin eval` makes it anew")))?;
+        if read.format != FORMAT {
+            let (expected, received) = (FORMAT.to_string(), read.format.to_string());
+            return Err(CoreError::Mismatch { path: path.into(), part: "format".into(), expected, received }.into());
+        }
+        Ok(read)
+    }
+}
+
+/// The untouched feature with the highest family Recall@1; of several the one with the highest mAP@R.
+pub fn best_untouched(rungs: &[Rung]) -> Option<&Rung> {
+    let map_r = |r: &Rung| r.family.as_ref().map_or(0.0, |f| f.get(Metric::MapR).value);
+    let untouched = rungs.iter().filter(|r| r.kind == Kind::Untouched && r.family.is_some());
+    untouched.max_by(|a, b| a.recall_1().total_cmp(&b.recall_1()).then(map_r(a).total_cmp(&map_r(b))))
+}
+
+/// What the measured rungs come to.
+pub struct Measured<'a> {
+    /// The data set.
+    pub dataset: &'a Dataset,
+    /// The run's name, if there is one.
+    pub run: Option<RunName>,
+    /// Which pictures asked.
+    pub queries: Queries,
+    /// How many did not since they were seen.
+    pub seen: usize,
+    /// The untouched trunk's input.
+    pub size: u32,
+    /// How intervals are made.
+    pub bootstrap: Bootstrap,
+    /// From chance to the run.
+    pub rungs: Vec<Rung>,
+    /// What the softmax said.
+    pub classification: Option<Classification>,
+}
+
+impl Measured<'_> {
+    /// Compare the rungs, and say in one line what it comes to.
+    pub fn conclude(self) -> Evaluation {
+        let rows = &self.dataset.rows;
+        let run = self.rungs.iter().find(|r| r.kind == Kind::Run);
+        let best = best_untouched(&self.rungs);
+        let start = self.rungs.iter().find(|r| r.kind == Kind::Start);
+        let comparison = run.zip(best).and_then(|(run, best)| {
+            let minus = |ours, theirs| difference(ours, theirs, &|i| cluster(&rows[i]), &self.bootstrap);
+            Some(Comparison {
+                best: best.features.clone(),
+                family: minus(&run.answers.family, &best.answers.family)?,
+                across: minus(&run.answers.across, &best.answers.across),
+                types: minus(&run.answers.types, &best.answers.types),
+                since_start: start.and_then(|start| minus(&run.answers.family, &start.answers.family)),
+            })
+        });
+        let subject = run.or(best);
+        let groups = |name: &dyn Fn(&Row) -> String| -> Vec<Group> {
+            let Some(subject) = subject else { return Vec::new() };
+            let theirs = best.filter(|best| best.kind != subject.kind);
+            groups(&subject.answers, theirs.map(|r| &r.answers), rows, &self.bootstrap, name)
+        };
+        let grounds = rows.iter().any(|r| r.background.is_some());
+        Evaluation {
+            format: FORMAT,
+            headline: headline(run, best, comparison.as_ref()),
+            dataset: DatasetName {
+                name: self.dataset.root.file_name().map_or("data set".into(), |n| n.to_string_lossy().into_owned()),
+                id: self.dataset.id().clone(),
+                pictures: rows.len(),
+            },
+            asked: subject
+                .map(|s| {
+                    s.answers
+                        .family
+                        .iter()
+                        .chain(&s.answers.types)
+                        .map(|a| (a.query, Asked::of(&rows[a.query])))
+                        .collect()
+                })
+                .unwrap_or_default(),
+            by_type: groups(&|row| row.bag_type.to_string()),
+            by_background: if grounds {
+                groups(&|row| row.background.clone().unwrap_or("not known".into()))
+            } else {
+                Vec::new()
+            },
+            comparison,
+            run: self.run,
+            queries: self.queries,
+            seen: self.seen,
+            size: self.size,
+            bootstrap: self.bootstrap,
+            rungs: self.rungs,
+            classification: self.classification,
+        }
+    }
+}
+
+fn groups(
+    ours: &Answers,
+    theirs: Option<&Answers>,
+    rows: &[Row],
+    bootstrap: &Bootstrap,
+    name: &dyn Fn(&Row) -> String,
+) -> Vec<Group> {
+    let mut by_name: BTreeMap<String, Vec<_>> = BTreeMap::new();
+    for answer in &ours.family {
+        by_name.entry(name(&rows[answer.query])).or_default().push(*answer);
+    }
+    let group = |(name, answers): (String, Vec<_>)| {
+        Some(Group {
+            name,
+            family: Figures::of(&answers, &|i| cluster(&rows[i]), bootstrap)?,
+            difference: theirs
+                .and_then(|theirs| difference(&answers, &theirs.family, &|i| cluster(&rows[i]), bootstrap)),
+        })
+    };
+    by_name.into_iter().filter_map(group).collect()
+}
+
+/// The honest line: what the run finds, and whether that is more than the trunk finds untouched.
+fn headline(run: Option<&Rung>, best: Option<&Rung>, comparison: Option<&Comparison>) -> String {
+    let found = |rung: &Rung| {
+        rung.family.as_ref().map(|f| {
+            let (queries, families) = (f.queries, f.families);
+            format!("family Recall@1 {} ({queries} queries of {families} families)", f.get(Metric::Recall1))
+        })
+    };
+    let Some(best) = best else {
+        return "Nothing was measured: no picture that may ask has another of its family in the set.".into();
+    };
+    let best_found = found(best).expect("the best untouched feature has figures");
+    let Some((run, comparison)) = run.zip(comparison) else {
+        return format!("The best untouched feature is {}: {best_found}.", best.features);
+    };
+    let difference = comparison.family[&Metric::Recall1];
+    let verdict = if difference.is_above_zero() {
+        "Better than untouched VGG16"
+    } else if difference.value > 0.0 {
+        "Not shown to be better than untouched VGG16"
+    } else {
+        "Not better than untouched VGG16"
+    };
+    let interval = match difference.interval {
+        Some([low, high]) if difference.is_above_zero() => format!("{low:+.3} to {high:+.3}, above zero"),
+        Some([low, high]) => format!("{low:+.3} to {high:+.3}, not above zero"),
+        None => "of one family only, no interval".into(),
+    };
+    format!(
+        "{verdict}: {}, {:+.3} against its best feature, {} ({:.3}); the difference is {interval}.",
+        found(run).expect("a run that was compared has figures"),
+        difference.value,
+        best.features,
+        best.recall_1(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use goodtwin_core::Split;
+
+    use super::*;
+    use crate::retrieval::Answer;
+
+    fn rows(n: usize) -> Vec<Row> {
+        let row = |i: usize| Row {
+            file_name: i.to_string(),
+            sha256: ContentId::of(i.to_string()),
+            width: 1,
+            height: 1,
+            bag_type: BagType::new(if i < n / 2 { "tote" } else { "clutch" }),
+            split: Split::Test,
+            family: Some(format!("f{}", i / 2)),
+            background: None,
+            colour: None,
+            brand: None,
+            title: None,
+            source: None,
+            item: None,
+        };
+        (0..n).map(row).collect()
+    }
+
+    fn conclude(ours: &[usize], theirs: &[usize]) -> Evaluation {
+        let rows = rows(ours.len());
+        let bootstrap = Bootstrap::default();
+        let rung = |name: &str, kind, firsts: &[usize]| {
+            let family: Vec<Answer> =
+                firsts.iter().enumerate().map(|(query, &first)| Answer { query, first, map_r: 0.5 }).collect();
+            Rung::of(name, kind, Answers { family, ..Answers::default() }, &rows, &bootstrap)
+        };
+        let rungs = vec![
+            rung("worse", Kind::Untouched, &vec![9; ours.len()]),
+            rung("good", Kind::Untouched, theirs),
+            rung("this run", Kind::Run, ours),
+        ];
+        let manifest = goodtwin_core::dataset::DatasetManifest {
+            format: 1,
+            id: ContentId::of("d"),
+            parents: BTreeMap::new(),
+            split: String::new(),
+            counts: BTreeMap::new(),
+            left_out: vec![],
+        };
+        let dataset = Dataset { root: "datasets/d".into(), manifest, rows: rows.clone() };
+        let run = Some(RunName { name: "r".into(), model: ContentId::of("m") });
+        Measured {
+            dataset: &dataset,
+            run,
+            queries: Queries::HeldOut,
+            seen: 0,
+            size: 32,
+            bootstrap,
+            rungs,
+            classification: None,
+        }
+        .conclude()
+    }
+
+    #[test]
+    fn the_first_line_says_whether_the_trunk_is_beaten() {
+        let mostly = |right: usize| (0..40).map(|i| if i < right { 1 } else { 7 }).collect::<Vec<_>>();
+        let line = conclude(&mostly(36), &mostly(10)).headline;
+        assert!(line.starts_with("Better than untouched VGG16: family Recall@1 0.900 ["), "{line}");
+        assert!(line.contains("(40 queries of 20 families), +0.650 against its best feature, good (0.250)"), "{line}");
+        assert!(line.ends_with(", above zero."), "{line}");
+        let line = conclude(&mostly(11), &mostly(10)).headline;
+        assert!(line.starts_with("Not shown to be better than untouched VGG16") && line.contains("not above zero"));
+        let line = conclude(&mostly(8), &mostly(10)).headline;
+        assert!(line.starts_with("Not better than untouched VGG16"), "{line}");
+        assert!(conclude(&[], &[]).headline.starts_with("Nothing was measured"));
+    }
+
+    #[test]
+    fn types_are_measured_apart_and_what_is_written_is_read() {
+        let made = conclude(&[1, 1, 1, 1, 7, 7, 7, 7], &[1, 1, 7, 7, 7, 7, 7, 7]);
+        let by_type: Vec<_> =
+            made.by_type.iter().map(|g| (g.name.as_str(), g.family.get(Metric::Recall1).value)).collect();
+        assert_eq!(by_type, [("clutch", 0.0), ("tote", 1.0)]);
+        assert_eq!(made.by_type[1].difference.as_ref().unwrap()[&Metric::Recall1].value, 0.5);
+        assert!(made.by_background.is_empty(), "no ground is known");
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("evaluation.json");
+        made.write(&path).unwrap();
+        assert_eq!(Evaluation::read(&path).unwrap(), made);
+        std::fs::write(&path, "{}").unwrap();
+        assert_eq!(Evaluation::read(&path).unwrap_err().exit_code(), 65);
+    }
+}
