@@ -1,6 +1,7 @@
 //! What users do with GoodTwin, done with the built binary.
 //!
 //! - [`pipeline`]: the demo's shops, scraped, trained on, searched, and looked at in a browser.
+//! - [`ops`]: a crawl that runs from a timer: its logs, metrics, answers and alarms.
 //! - [`ratings`]: ratings of brands, from import to stale.
 //! - [`real_photographs`]: real pictures of bags, from import to search.
 //! - [`bad_input`]: what each command says of what it cannot use, and with which exit code.
@@ -9,6 +10,7 @@
 
 mod bad_input;
 mod demo_script;
+mod ops;
 mod pipeline;
 mod ratings;
 mod real_photographs;

@@ -1,6 +1,6 @@
 //! The demo's shops, scraped, trained on, searched, and looked at in a browser.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
-use crate::support::{Served, goodtwin, run, small_recipe, train, workspace};
+use crate::support::{Served, configure, goodtwin, run, small_recipe, train};
 
 #[test]
 fn from_the_shops_to_the_page() {
@@ -60,22 +60,6 @@ fn from_the_shops_to_the_page() {
     );
     let address = page.line_with("http://");
     tokio::runtime::Runtime::new().unwrap().block_on(look_at_the_page(address.trim(), &photo));
-}
-
-/// The demo's configs, with the ports that the system chose.
-fn configure(dir: &Path, addresses: &[String]) -> PathBuf {
-    let configs = dir.join("configs");
-    let copied = Command::new("cp").arg("-r").arg(workspace().join("configs")).arg(&configs).status().unwrap();
-    assert!(copied.success());
-    for entry in std::fs::read_dir(configs.join("stores")).unwrap() {
-        let path = entry.unwrap().path();
-        let mut text = std::fs::read_to_string(&path).unwrap();
-        for (number, address) in addresses.iter().enumerate() {
-            text = text.replace(&format!("127.0.0.1:{}", 8471 + number), address);
-        }
-        std::fs::write(&path, text).unwrap();
-    }
-    configs.join("demo.toml")
 }
 
 /// The store that needs a browser is reported and skipped; the others go on.

@@ -19,6 +19,22 @@ pub fn goodtwin<I: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = I>) ->
     command
 }
 
+/// The demo's configs, with the ports that the system chose.
+pub fn configure(dir: &Path, addresses: &[String]) -> PathBuf {
+    let configs = dir.join("configs");
+    let copied = Command::new("cp").arg("-r").arg(workspace().join("configs")).arg(&configs).status().unwrap();
+    assert!(copied.success());
+    for entry in std::fs::read_dir(configs.join("stores")).unwrap() {
+        let path = entry.unwrap().path();
+        let mut text = std::fs::read_to_string(&path).unwrap();
+        for (number, address) in addresses.iter().enumerate() {
+            text = text.replace(&format!("127.0.0.1:{}", 8471 + number), address);
+        }
+        std::fs::write(&path, text).unwrap();
+    }
+    configs.join("demo.toml")
+}
+
 /// The binary that stands beside this test's own.
 pub fn binary() -> PathBuf {
     let own = std::env::current_exe().expect("a test knows where it is");

@@ -208,6 +208,16 @@ impl Assortment {
         &self.families[shop * FAMILIES..(shop + 1) * FAMILIES]
     }
 
+    /// Take the price from three in five of a shop's products.
+    pub(crate) fn lose_prices(&mut self, shop: usize) {
+        let families = &mut self.families[shop * FAMILIES..(shop + 1) * FAMILIES];
+        for (n, product) in families.iter_mut().flat_map(|f| &mut f.products).enumerate() {
+            if n % 5 < 3 && !product.has(Fault::NoPrice) {
+                product.faults.push(Fault::NoPrice);
+            }
+        }
+    }
+
     /// All products of one shop, each with its family, in the order of its listing.
     pub(crate) fn products(&self, shop: usize) -> Vec<(&Family, &Product)> {
         self.of_shop(shop).iter().flat_map(|f| f.products.iter().map(move |p| (f, p))).collect()

@@ -94,6 +94,15 @@ impl Demo {
         Demo { assortment: Arc::new(Assortment::new(seed)), seed }
     }
 
+    /// The same shelves after a shop changed its layout, so that three in five of its pages give no price. Only
+    /// `second-chapter` and `omtanke` do such things; nothing for another key.
+    pub fn losing_prices(seed: u64, shop: &str) -> Option<Self> {
+        let place = SHOPS.iter().position(|s| s.key == shop && s.second_hand)?;
+        let mut assortment = Assortment::new(seed);
+        assortment.lose_prices(place);
+        Some(Demo { assortment: Arc::new(assortment), seed })
+    }
+
     /// The shops, in the order of their ports.
     pub fn shops(&self) -> &'static [Shop] {
         &SHOPS

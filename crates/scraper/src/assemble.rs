@@ -35,7 +35,7 @@ pub fn assemble(listing: &Listing, key: &str, url: &str, store: &Store, config: 
             Some(_) => {}
         }
     }
-    let Some(money) = money(listing, store) else {
+    let Some(money) = price(listing, store) else {
         let text = listing.price.as_deref().map(|p| format!("`{p}` cannot be read without guessing"));
         return Err((State::NoPrice, text.unwrap_or_else(|| "its page has no price".into())));
     };
@@ -73,7 +73,8 @@ fn unrated(brand: &str, config: &Config) -> String {
     format!("{brand} has no rating{}", near.unwrap_or_default())
 }
 
-fn money(listing: &Listing, store: &Store) -> Option<Money> {
+/// The price, if it can be read without guessing.
+pub(crate) fn price(listing: &Listing, store: &Store) -> Option<Money> {
     let read = listing.read_price(store.file.decimal_separator);
     let currency = listing.currency_beside().or(read.currency).or(store.file.currency)?;
     let amount = read.amount.filter(|a| !a.is_zero())?;
@@ -151,6 +152,7 @@ mod tests {
             ratings: [rating("Kind", Label::Good), rating("Unkind", Label::WeAvoid)].into_iter().collect(),
             taxonomy: config::parse("[types.tote]\nwords = ['shopper']\n[types.backpack]\nwords = []\n").unwrap(),
             rating_floor: Label::ItsAStart,
+            metrics: None,
             stores: vec![],
         }
     }

@@ -24,6 +24,8 @@ pub struct Config {
     pub taxonomy: Taxonomy,
     /// New items of brands below it are not kept.
     pub rating_floor: Label,
+    /// Where Prometheus' text format is written at the end of a run, if anywhere.
+    pub metrics: Option<PathBuf>,
     /// The stores, in the order of the file.
     pub stores: Vec<Store>,
 }
@@ -56,6 +58,8 @@ struct ConfigFile {
     out: PathBuf,
     /// JSON lines, relative to this file.
     ratings: PathBuf,
+    /// Where Prometheus' text format goes, relative to the working folder.
+    metrics: Option<PathBuf>,
     /// Other names of brands: TOML, relative to this file.
     aliases: Option<PathBuf>,
     /// TOML, relative to this file.
@@ -208,6 +212,7 @@ impl Config {
             ratings: RatingBook::load(&beside(&file.ratings))?.with_aliases(aliases),
             taxonomy: Taxonomy::load(&beside(&file.taxonomy))?,
             rating_floor: file.rating_floor,
+            metrics: file.metrics,
             stores,
         })
     }

@@ -20,7 +20,11 @@ pub enum Error {
         source: rusqlite::Error,
     },
     /// The journal was written by another version of this program (exit 65).
-    #[error("{}: the journal has format {received}, expected {expected}; move it away to start afresh", path.display())]
+    #[error("{}: the journal has format {received}, expected {expected}; {}", path.display(), if received < expected {
+        "the next `goodtwin scrape` brings it up to date"
+    } else {
+        "a later version of this program wrote it"
+    })]
     JournalFormat {
         /// The SQLite file.
         path: PathBuf,

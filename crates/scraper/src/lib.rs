@@ -17,14 +17,20 @@
 //! - [`guard`]: an address in; whether it lies on the public network out.
 //! - [`pictures`]: a picture's address in; checked bytes under their hash on the disk.
 //! - [`journal`]: SQLite; every fetch and every item is written down before the next request leaves.
+//! - [`drift`]: how full the fields of a store's items are, now and before, in; what fell out.
 //! - [`Manifest`]: a journal in; the items that are fit to use out.
+//! - [`plan`]: what a run would ask of each host.
+//! - [`metrics`]: what a run leaves for Prometheus.
+//! - `events`: what a run tells a machine: one JSON object a line.
 //! - [`progress`], [`stop`], [`clock`]: what a person sees meanwhile, how they end it, and the time it takes.
 
 pub mod assemble;
 pub mod browser;
 pub mod clock;
 pub mod config;
+pub mod drift;
 mod error;
+mod events;
 pub mod extract;
 pub mod fetch;
 pub mod governor;
@@ -33,10 +39,13 @@ pub mod journal;
 mod listings;
 mod lock;
 mod manifest;
+pub mod metrics;
 mod pages;
 pub mod pictures;
+pub mod plan;
 pub mod price;
 pub mod progress;
+mod quiet;
 pub mod robots;
 mod run;
 mod state;
@@ -50,8 +59,11 @@ pub use config::Config;
 pub use error::{Error, Result};
 pub use journal::Journal;
 pub use manifest::Manifest;
+pub use metrics::Metrics;
+pub use plan::plan;
 pub use progress::Progress;
-pub use run::{JOURNAL, run};
+pub use quiet::QuietJournal;
+pub use run::{JOURNAL, Options, run, run_with};
 pub use state::State;
 pub use stop::{Stop, Stopper};
 pub use summary::{StoreSummary, Summary};

@@ -1,20 +1,22 @@
 //! What a crawl left for the data set: its items and where their pictures lie.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use goodtwin_core::{ContentId, Item};
 
-use crate::lock::RunLock;
-use crate::run::LOCK;
-use crate::{Journal, Result};
+use crate::journal::duplicates::Source;
+use crate::{QuietJournal, Result};
 
 /// The items of a crawl that are fit to use.
 #[derive(Clone, Debug)]
 pub struct Manifest {
     /// The SHA-256 of the items' JSON lines. It holds no time of day: the same shops give the same id.
     pub id: ContentId,
-    /// Those in state `ok`, sorted by id.
+    /// What the stores gave in their last runs without drift, sorted by id.
     pub items: Vec<Item>,
+    /// Of items that the shop offers under other ids too, with the same pictures: where else they come from, by id.
+    pub sources: BTreeMap<String, Vec<Source>>,
     /// Where [`goodtwin_core::ItemImage::file_name`] is found.
     pub images_dir: PathBuf,
 }
@@ -26,18 +28,10 @@ impl Manifest {
     /// Exit 65 where there is no such file, or it is not a journal of this version; exit 75, with the name of the process,
     /// while a run writes to it.
     pub fn read(journal_path: &Path) -> Result<Self> {
-        if !journal_path.is_file() {
-            return Err(goodtwin_core::Error::Missing {
-                path: journal_path.into(),
-                kind: "crawl journal",
-                hint: ": `goodtwin scrape` makes one".into(),
-            }
-            .into());
-        }
-        let _lock = RunLock::share(&journal_path.with_file_name(LOCK))?;
-        let items = Journal::open_to_read(journal_path)?.ok_items()?;
+        let journal = QuietJournal::open(journal_path)?;
+        let (items, sources) = (journal.ok_items()?, journal.sources()?);
         let id = ContentId::of(goodtwin_core::dataset::to_json_lines(&items));
-        Ok(Manifest { id, items, images_dir: journal_path.with_file_name("images") })
+        Ok(Manifest { id, items, sources, images_dir: journal_path.with_file_name("images") })
     }
 }
 
@@ -47,6 +41,9 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
+    use crate::Journal;
+    use crate::lock::RunLock;
+    use crate::run::LOCK;
 
     #[test]
     fn a_journal_is_read_without_a_trace_and_not_while_a_run_writes_it() {

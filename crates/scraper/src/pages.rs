@@ -88,12 +88,12 @@ impl StoreRun<'_> {
         let recipe = self.store.recipe.clone();
         let (store, run) = (self.store.file.name.clone(), self.run);
         let (value, row) = tokio::task::spawn_blocking(move || {
-            let sha256 = ContentId::of(&answer.body);
+            let (sha256, bytes) = (ContentId::of(&answer.body), Some(answer.body.len() as i64));
             let robots_tags = answer.robots_tags();
             let text = Text { body: decode(&answer.body), url: answer.url, robots_tags };
             let value = extract(&text);
             let extracted = serde_json::to_string(&value).expect("our own types have string keys and serialise");
-            (value, PageRow { store, run, validators: answer.validators, sha256, recipe, extracted })
+            (value, PageRow { store, run, validators: answer.validators, sha256, bytes, recipe, extracted })
         })
         .await
         .map_err(|e| Error::Internal(format!("reading {url}: {e}")))?;

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use goodtwin_core::{ContentId, ItemImage, atomic};
+use goodtwin_imaging::Fingerprint;
 use jiff::Timestamp;
 use tokio::sync::OnceCell;
 use url::Url;
@@ -18,6 +19,9 @@ use crate::fetch::{Answer, FetchError};
 use crate::governor::NoTurn;
 use crate::journal::fetched::{ImageRow, Validators};
 use crate::store_run::{StoreEnd, StoreRun};
+
+/// Pictures that are in memory at once while they are looked at.
+const FINGERPRINTS_AT_ONCE: usize = 16;
 
 /// A picture, or why there is none: a word to count by and a sentence.
 pub type Picture = Result<ItemImage, (String, String)>;
@@ -114,6 +118,28 @@ impl StoreRun<'_> {
         });
         let outcome = checked.await.map_err(|e| crate::Error::Internal(format!("checking a picture: {e}")))?;
         Ok(ImageRow { run: self.run, validators, outcome: outcome.map_err(crate::Error::from)? })
+    }
+
+    /// Look at pictures from far away that nobody looked at yet, so that the same shot in other bytes is known.
+    pub(crate) async fn take_fingerprints(&self) -> Result<(), StoreEnd> {
+        let store = self.store.file.name.clone();
+        let pictures = self.journal.look(move |journal| journal.without_fingerprints(&store)).await?;
+        for some in pictures.chunks(FINGERPRINTS_AT_ONCE) {
+            let images_dir = self.config.out.join("images");
+            let look = |(sha256, extension): &(String, String)| {
+                let path = images_dir.join(&sha256[..2]).join(format!("{sha256}.{extension}"));
+                let sha256 = sha256.clone();
+                tokio::task::spawn_blocking(move || {
+                    // A file that was taken away since is fetched anew by the next run.
+                    let picture = goodtwin_imaging::Picture::decode(&std::fs::read(path).ok()?).ok()?;
+                    Some((sha256, Fingerprint::of(&picture)))
+                })
+            };
+            let looked = futures::future::join_all(some.iter().map(look)).await;
+            let prints: Vec<_> = looked.into_iter().filter_map(|done| done.ok().flatten()).collect();
+            self.journal.with(move |journal| journal.put_fingerprints(&prints)).await?;
+        }
+        Ok(())
     }
 
     fn bad(&self, validators: Validators, cause: &str, detail: String) -> ImageRow {

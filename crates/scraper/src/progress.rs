@@ -1,17 +1,21 @@
-//! How far a run is: bars on a terminal, a line now and then elsewhere.
+//! How far a run is: a bar a store on a terminal, an event now and then elsewhere.
 
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use goodtwin_core::terminal::{note, one_line};
+use goodtwin_core::terminal::one_line;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use serde_json::Value;
+
+use crate::events;
+use crate::summary::Summary;
 
 /// Shows how far a run is, on stderr.
 #[derive(Clone, Debug)]
 pub enum Progress {
     /// A bar a store.
     Bars(MultiProgress),
-    /// Plain lines.
+    /// Events, as [`crate::events`] writes them.
     Lines,
     /// Nothing.
     Silent,
@@ -21,6 +25,13 @@ impl Progress {
     /// Bars if stderr is a terminal, else lines.
     pub fn auto() -> Self {
         if std::io::stderr().is_terminal() { Progress::Bars(MultiProgress::new()) } else { Progress::Lines }
+    }
+
+    /// The run ended, and came to this.
+    pub(crate) fn ended(&self, summary: &Summary) {
+        if let Progress::Lines = self {
+            events::emit("scrape ended", events::summary(summary));
+        }
     }
 
     pub(crate) fn store(&self, name: &str) -> StoreProgress {
@@ -47,10 +58,15 @@ pub(crate) struct StoreProgress {
     bar: ProgressBar,
 }
 
-/// A plain line each time that so many items are done.
+/// An event each time that so many items are done.
 const LINE_EVERY: u64 = 50;
 
 impl StoreProgress {
+    fn event<const N: usize>(&self, message: &str, fields: [(&str, Value); N]) {
+        let store = ("store", Value::from(self.name.as_str()));
+        events::emit(message, [store].into_iter().chain(fields).map(|(key, value)| (key.into(), value)).collect());
+    }
+
     /// A listing was read; so many items are known now.
     pub fn listing(&self, items: usize) {
         self.bar.set_message(format!("listings: {items} items so far"));
@@ -59,7 +75,7 @@ impl StoreProgress {
     /// All listings were read.
     pub fn found(&self, items: usize) {
         if self.lines {
-            note(format_args!("{}: {items} items listed", self.name));
+            self.event("listed", [("items", items.into())]);
         }
         let style = ProgressStyle::with_template("{prefix:18} {bar:30} {pos}/{len} items, {eta} left");
         self.bar.set_style(style.expect("a valid template"));
@@ -72,7 +88,8 @@ impl StoreProgress {
         self.bar.inc(1);
         let done = self.bar.position();
         if self.lines && done.is_multiple_of(LINE_EVERY) {
-            note(format_args!("{}: {done} of {} items", self.name, self.bar.length().unwrap_or_default()));
+            let items = self.bar.length().unwrap_or_default();
+            self.event("items done", [("done", done.into()), ("items", items.into())]);
         }
     }
 
@@ -82,7 +99,7 @@ impl StoreProgress {
         self.bar.set_style(ProgressStyle::with_template("{prefix:18} {msg}").expect("a valid template"));
         self.bar.finish_with_message(said.clone());
         if self.lines {
-            note(format_args!("{}: {said}", self.name));
+            self.event("store ended", [("trouble", trouble.into())]);
         }
     }
 }

@@ -17,9 +17,9 @@ use crate::lock::RunLock;
 use crate::pictures::AtWork;
 use crate::progress::Progress;
 use crate::stop::{GRACE, Stop};
-use crate::store_run::{AT_ONCE, StoreEnd, StoreRun};
+use crate::store_run::{AT_ONCE, Done, StoreEnd, StoreRun};
 use crate::summary::{StoreSummary, Summary};
-use crate::{Journal, Result};
+use crate::{Journal, Result, State};
 
 /// The journal's name in the output folder.
 pub const JOURNAL: &str = "crawl.sqlite";
@@ -34,16 +34,36 @@ pub(crate) const LOCK: &str = "crawl.lock";
 /// # Errors
 /// Exit 75 if another run is at work there, 74 if the disk refuses.
 pub async fn run(config: &Config, progress: Progress, stop: Stop) -> Result<Summary> {
+    run_with(config, &Options::default(), progress, stop).await
+}
+
+/// What is unlike an ordinary run.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// What fell since the last runs is taken as it is.
+    pub accept_drop: bool,
+    /// If there are any: only items in these states are asked for, again.
+    pub retry: Vec<State>,
+}
+
+/// [`run()`] with options.
+///
+/// # Errors
+/// As [`run()`]; exit 2 for a retry while the last run can be gone on with.
+pub async fn run_with(config: &Config, options: &Options, progress: Progress, stop: Stop) -> Result<Summary> {
     atomic::create_dir(&config.out)?;
     let _lock = RunLock::take(&config.out.join(LOCK))?;
     let mut journal = Journal::open(&config.out.join(JOURNAL))?;
-    let run = journal.begin_run(&config.id(), Timestamp::now())?;
+    let run = match options.retry.is_empty() {
+        true => journal.begin_run(&config.id(), Timestamp::now())?,
+        false => journal.begin_retry(&config.id(), Timestamp::now())?,
+    };
     let journal = SharedJournal::new(journal);
     let governor = Arc::new(Governor::new(Clock::system(), stop.clone()));
     let fetcher = Fetcher::new(&config.user_agent, governor, journal.clone(), Limits::default())?;
 
     let pictures = AtWork::default();
-    let mut ends: Vec<Option<Result<u32, StoreEnd>>> = config.stores.iter().map(|_| None).collect();
+    let mut ends: Vec<Option<Result<Done, StoreEnd>>> = config.stores.iter().map(|_| None).collect();
     let mut interrupted = false;
     let mut at_work: FuturesUnordered<_> = config
         .stores
@@ -61,6 +81,7 @@ pub async fn run(config: &Config, progress: Progress, stop: Stop) -> Result<Summ
                 pictures: &pictures,
                 caps: Caps::default(),
                 at_once: AT_ONCE,
+                options,
             };
             async move {
                 let end = part.run().await;
@@ -95,10 +116,16 @@ pub async fn run(config: &Config, progress: Progress, stop: Stop) -> Result<Summ
     }
     drop(at_work);
     let summary = summarize(config, &journal, run, ends, interrupted).await?;
+    // Some items asked for again are no scrape that went well.
+    if options.retry.is_empty() {
+        let code = summary.exit_code();
+        journal.with(move |journal| journal.put_exit_code(run, code)).await?;
+    }
     // A host that is stalled is asked again by the run that goes on with this one; nobody else is.
     if !interrupted && !summary.stores.iter().any(|s| s.stalled) {
         journal.with(move |journal| journal.finish_run(run, Timestamp::now())).await?;
     }
+    progress.ended(&summary);
     Ok(summary)
 }
 
@@ -106,24 +133,28 @@ async fn summarize(
     config: &Config,
     journal: &SharedJournal,
     run: RunId,
-    ends: Vec<Option<Result<u32, StoreEnd>>>,
+    ends: Vec<Option<Result<Done, StoreEnd>>>,
     interrupted: bool,
 ) -> Result<Summary> {
     let names: Vec<String> = config.stores.iter().map(|s| s.file.name.clone()).collect();
     let stores = journal
         .look(move |journal| {
-            let summarize_store = |(name, end): (String, Option<Result<u32, StoreEnd>>)| {
+            let summarize_store = |(name, end): (String, Option<Result<Done, StoreEnd>>)| {
                 let tally = journal.tally(&name, run)?;
-                tally.reconcile(&name, end.as_ref().and_then(|end| end.as_ref().ok().copied()))?;
+                tally.reconcile(&name, end.as_ref().and_then(|end| end.as_ref().ok()).map(|done| done.listed))?;
                 let stalled = matches!(end, Some(Err(StoreEnd::Stalled(_))));
-                let trouble = match end {
-                    Some(Err(StoreEnd::Stalled(what) | StoreEnd::Trouble(what))) => Some(what),
-                    _ => None,
+                let (trouble, drops) = match end {
+                    Some(Err(StoreEnd::Stalled(what) | StoreEnd::Trouble(what))) => (Some(what), vec![]),
+                    Some(Ok(done)) => (None, done.drops),
+                    _ => (None, vec![]),
                 };
-                Ok(StoreSummary { name, tally, trouble, stalled })
+                Ok(StoreSummary { name, tally, trouble, stalled, drops })
             };
             names.into_iter().zip(ends).map(summarize_store).collect()
         })
         .await?;
-    Ok(Summary { stores, interrupted })
+    let brands = journal.look(move |journal| journal.brands_of(run)).await?;
+    let near = |brand: String| Some((config.ratings.near_miss(&brand)?.brand.clone(), brand));
+    let near_misses = brands.into_iter().filter_map(near).map(|(like, brand)| (brand, like)).collect();
+    Ok(Summary { stores, interrupted, near_misses })
 }

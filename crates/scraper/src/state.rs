@@ -4,10 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 
 macro_rules! states {
-    ($($(#[$doc:meta])* $name:ident = $word:literal),+ $(,)?) => {
+    ($($(#[doc = $doc:literal])* $name:ident = $word:literal),+ $(,)?) => {
         /// Where an item ended. Every item that a listing names is in exactly one of these.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum State { $($(#[$doc])* $name),+ }
+        pub enum State { $($(#[doc = $doc])* $name),+ }
 
         impl State {
             /// All of them, in the order of the report.
@@ -16,6 +16,11 @@ macro_rules! states {
             /// The word that the journal and the report use.
             pub fn word(self) -> &'static str {
                 match self { $(State::$name => $word),+ }
+            }
+
+            /// What it means, in a sentence.
+            pub fn meaning(self) -> &'static str {
+                match self { $(State::$name => concat!($($doc),*).trim_ascii()),+ }
             }
         }
     };
@@ -44,7 +49,7 @@ states! {
     NotAnImage = "not-an-image",
     /// Its pictures are too small to compare.
     TooSmall = "too-small",
-    /// Another item of the store has the same pictures, byte for byte.
+    /// Another item of the store has the same pictures: byte for byte, or the same shot in other bytes.
     Duplicate = "duplicate",
     /// New, and its brand is rated below the floor, or not at all.
     BelowRating = "below-rating",

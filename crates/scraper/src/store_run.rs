@@ -4,17 +4,20 @@ use futures::StreamExt;
 use goodtwin_core::ItemId;
 use url::Url;
 
-use crate::assemble::assemble;
-use crate::config::{Config, Store};
+use crate::assemble::{assemble, price};
+use crate::config::{Config, Source, Store};
+use crate::drift::{Drop, Field};
 use crate::extract::{Listing, product_page, refuses_ai};
 use crate::fetch::{FetchError, Fetcher, Manners};
 use crate::governor::NoTurn;
-use crate::journal::items::ItemOutcome;
+use crate::journal::health::Ending;
+use crate::journal::items::{ItemOutcome, Read};
 use crate::journal::{RunId, SharedJournal};
 use crate::listings::{Caps, Found};
 use crate::pages::{ReadError, Text};
 use crate::pictures::{AtWork, state_without_pictures};
 use crate::progress::StoreProgress;
+use crate::run::Options;
 use crate::{Error, State};
 
 /// Items of one store that are worked on at once. Each host is still asked one thing at a time: this only lets the next
@@ -32,6 +35,18 @@ pub(crate) enum StoreEnd {
     Trouble(String),
     /// Nothing can go on.
     Fatal(Error),
+}
+
+impl StoreEnd {
+    /// The same, with what fell until then.
+    fn and(self, drops: &[Drop]) -> Self {
+        let with = |what: String| drops.iter().fold(what, |what, drop| format!("{what}; drift: {drop}"));
+        match self {
+            StoreEnd::Stalled(what) => StoreEnd::Stalled(with(what)),
+            StoreEnd::Trouble(what) => StoreEnd::Trouble(with(what)),
+            other => other,
+        }
+    }
 }
 
 impl From<Error> for StoreEnd {
@@ -71,6 +86,16 @@ pub(crate) struct StoreRun<'a> {
     pub pictures: &'a AtWork,
     pub caps: Caps,
     pub at_once: usize,
+    pub options: &'a Options,
+}
+
+/// What a store's part of a run came to.
+#[derive(Debug)]
+pub(crate) struct Done {
+    /// How many items its listings name, or how many there were to ask for again.
+    pub listed: u32,
+    /// What fell since the last runs.
+    pub drops: Vec<Drop>,
 }
 
 impl StoreRun<'_> {
@@ -82,9 +107,12 @@ impl StoreRun<'_> {
         crate::robots::product_token(&self.config.user_agent)
     }
 
-    /// Do the store's part of the run: how many items its listings name.
-    pub(crate) async fn run(&self) -> Result<u32, StoreEnd> {
-        let (found, listed) = self.listed().await;
+    /// Do the store's part of the run.
+    pub(crate) async fn run(&self) -> Result<Done, StoreEnd> {
+        let (found, listed) = match self.options.retry.as_slice() {
+            [] => self.listed().await,
+            states => self.to_ask_again(states).await?,
+        };
         if let Err(end @ (StoreEnd::Stopping | StoreEnd::Fatal(_))) = listed {
             return Err(end);
         }
@@ -99,17 +127,39 @@ impl StoreRun<'_> {
                 done => done?,
             }
         }
-        if let Some(why) = stalled {
-            return Err(StoreEnd::Stalled(why));
-        }
-        // What was found before the trouble is kept; but who is missing cannot be told from half a list.
-        listed?;
-        if found.is_empty() {
+        drop(items);
+        let is_retry = !self.options.retry.is_empty();
+        if found.is_empty() && !is_retry {
+            listed?;
             return Err(StoreEnd::Trouble("its listings name no item: has its layout changed?".into()));
         }
+        // What was found before the trouble is kept; but who is missing cannot be told from half a list.
+        let end = stalled.map_or(listed, |why| Err(StoreEnd::Stalled(why)));
+        let ending = Ending { whole: end.is_ok() && !is_retry, accept_drop: self.options.accept_drop };
+        self.take_fingerprints().await?;
         let (name, run) = (self.store.file.name.clone(), self.run);
-        self.journal.with(move |journal| journal.close_store(&name, run)).await?;
-        Ok(found.len() as u32)
+        let drops = self.journal.with(move |journal| journal.end_store(&name, run, ending)).await?;
+        match end {
+            Ok(()) => Ok(Done { listed: found.len() as u32, drops }),
+            Err(end) => Err(end.and(&drops)),
+        }
+    }
+
+    /// The items that are in one of these states.
+    async fn to_ask_again(&self, states: &[State]) -> Result<(Vec<Found>, Result<(), StoreEnd>), StoreEnd> {
+        let (name, states) = (self.store.file.name.clone(), states.to_vec());
+        let known = self.journal.look(move |journal| journal.in_states(&name, &states)).await?;
+        if known.is_empty() {
+            return Ok((vec![], Ok(())));
+        }
+        // A feed says all of an item, so there is no page of one item to ask for.
+        if self.store.file.source == Source::Shopify {
+            let (mut found, listed) = self.listed().await;
+            found.retain(|found| known.iter().any(|(key, _)| *key == found.key));
+            return Ok((found, listed));
+        }
+        let found = |(key, url): (String, String)| Some(Found { key, url: url.parse().ok()?, listing: None });
+        Ok((known.into_iter().filter_map(found).collect(), Ok(())))
     }
 
     /// Bring one item to its state, and write it down.
@@ -132,6 +182,7 @@ impl StoreRun<'_> {
             detail,
             item: None,
             images: vec![],
+            read: None,
         };
         let listing = match &found.listing {
             Some(Ok(listing)) => listing.clone(),
@@ -152,7 +203,10 @@ impl StoreRun<'_> {
         };
         let mut item = match assemble(&listing, &found.key, found.url.as_str(), self.store, self.config) {
             Ok(item) => item,
-            Err((state, detail)) => return Ok(ended(state, detail)),
+            Err((state, detail)) => {
+                let read = Some(self.read(&listing, !listing.images.is_empty()));
+                return Ok(ItemOutcome { read, ..ended(state, detail) });
+            }
         };
         let mut first_bad = None;
         for url in &listing.images {
@@ -167,7 +221,22 @@ impl StoreRun<'_> {
             (true, Some((cause, detail))) => (state_without_pictures(&cause), detail),
             (true, None) => (State::NoImage, "its page names no picture".into()),
         };
-        Ok(ItemOutcome { item: Some(item), images: listing.images, ..ended(state, detail) })
+        let read = Some(self.read(&listing, !item.images.is_empty()));
+        Ok(ItemOutcome { item: Some(item), images: listing.images, read, ..ended(state, detail) })
+    }
+
+    /// What a page said, for the drift alarm.
+    fn read(&self, listing: &Listing, images: bool) -> Read {
+        let has = |field: &Field| match field {
+            Field::Page => false, // said by there being any
+            Field::Name => listing.title.is_some(),
+            Field::Price => price(listing, self.store).is_some(),
+            Field::Brand => listing.brand.is_some(),
+            Field::Images => images,
+            Field::Label => !listing.labels.is_empty(),
+        };
+        let fields = Field::ALL.into_iter().filter(has).collect();
+        Read { title: listing.title.clone(), brand: listing.brand.clone(), fields }
     }
 
     async fn product_page(&self, url: &Url) -> Result<Option<Listing>, FetchError> {

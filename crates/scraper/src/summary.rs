@@ -7,6 +7,7 @@ use goodtwin_core::Table;
 use goodtwin_core::terminal::one_line;
 
 use crate::State;
+use crate::drift::Drop;
 use crate::journal::items::Tally;
 
 /// What a run came to.
@@ -16,6 +17,8 @@ pub struct Summary {
     pub stores: Vec<StoreSummary>,
     /// The run was asked to stop before it was done; the next one goes on with it.
     pub interrupted: bool,
+    /// Brands of items that have no rating, each with a rated brand whose name is much like its own.
+    pub near_misses: Vec<(String, String)>,
 }
 
 /// What one store came to.
@@ -29,10 +32,19 @@ pub struct StoreSummary {
     pub trouble: Option<String>,
     /// One of its hosts asks to be left alone for now: `trouble` says which. The next run goes on with the rest.
     pub stalled: bool,
+    /// What fell since its last runs. While there is any, the manifest keeps what the store had before.
+    pub drops: Vec<Drop>,
 }
 
 impl Summary {
-    /// 0; 3 if a store was skipped or not read to its end; 69 if not one item of any store could be looked at; 75 if a host
+    /// All stores together.
+    pub fn total(&self) -> Tally {
+        let mut total = Tally::default();
+        self.stores.iter().for_each(|store| total.add(&store.tally));
+        total
+    }
+
+    /// 0; 3 if a store was skipped, not read to its end, or drifted; 69 if not one item of any store could be looked at; 75 if a host
     /// asks to be left alone for now; 130 if the run was interrupted.
     pub fn exit_code(&self) -> u8 {
         let nothing = |s: &StoreSummary| s.trouble.is_some() && s.tally.items == s.tally.unseen;
@@ -40,7 +52,7 @@ impl Summary {
             () if self.interrupted => 130,
             () if self.stores.iter().any(|s| s.stalled) => 75,
             () if !self.stores.is_empty() && self.stores.iter().all(nothing) => 69,
-            () if self.stores.iter().any(|s| s.trouble.is_some()) => 3,
+            () if self.stores.iter().any(|s| s.trouble.is_some() || !s.drops.is_empty()) => 3,
             () => 0,
         }
     }
@@ -91,18 +103,28 @@ fn by_cause<'a>(counts: impl Iterator<Item = (&'a str, u32)>) -> String {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut total = Tally::default();
         let mut table = Table::new(&HEADS);
         for store in &self.stores {
             table.row(row(&store.name, &store.tally));
-            total.add(&store.tally);
         }
-        table.row(row("total", &total));
+        table.row(row("total", &self.total()));
         writeln!(f, "{table}")?;
         for store in &self.stores {
             if let Some(trouble) = &store.trouble {
                 writeln!(f, "{}: not read to its end: {}", store.name, one_line(trouble))?;
             }
+            for drop in &store.drops {
+                writeln!(f, "{}: drift: {drop}", store.name)?;
+            }
+            if !store.drops.is_empty() {
+                let kept =
+                    "the manifest keeps what it had; if that is how the store is now, scrape again with --accept-drop";
+                writeln!(f, "{}: {kept}", store.name)?;
+            }
+        }
+        for (brand, like) in &self.near_misses {
+            let (brand, like) = (one_line(brand), one_line(like));
+            writeln!(f, "{brand} has no rating; {like} has: if they are one brand, add an alias")?;
         }
         Ok(())
     }
@@ -150,10 +172,11 @@ mod tests {
             tally: tally.clone(),
             trouble: trouble.map(String::from),
             stalled: false,
+            drops: vec![],
         };
         let mut summary = Summary {
             stores: vec![store("a", &tally, None), store("b", &Tally::default(), Some("needs a\u{1b}[2Jbrowser"))],
-            interrupted: false,
+            ..Summary::default()
         };
         let text = summary.to_string();
         assert!(text.contains("3: robots 2, no-price 1"), "{text}");

@@ -7,7 +7,7 @@ use std::fmt;
 
 use jiff::civil::Date;
 
-use super::Rating;
+use super::{Rating, Score};
 
 /// The day on which Good On You changed its method. Ratings that do not name their epoch are of the one that their day tells.
 pub const METHOD_CHANGED: Date = Date::constant(2024, 10, 2);
@@ -41,7 +41,10 @@ impl<'a> Change<'a> {
     /// Why they differ, if they do.
     pub fn cause(&self) -> Cause {
         let (a, b) = (self.before, self.after);
-        if (a.label, a.planet, a.people, a.animals) == (b.label, b.planet, b.people, b.animals) {
+        // A score that only one of the two gives is no change.
+        let differ = |a: Option<Score>, b: Option<Score>| a.zip(b).is_some_and(|(a, b)| a != b);
+        let scores = differ(a.planet, b.planet) || differ(a.people, b.people) || differ(a.animals, b.animals);
+        if a.label == b.label && !scores {
             return Cause::Same;
         }
         let is_new = |rating: &Rating| rating.as_of >= METHOD_CHANGED;
@@ -106,7 +109,8 @@ mod tests {
             Change::new(&before, &after).to_string(),
             "\"Good\" to \"Not good enough\": the method changed, that before 2024-10-02 to 2024-10"
         );
-        let scored = Rating { planet: "3".parse().ok(), ..before.clone() };
-        assert_eq!(Change::new(&before, &scored).to_string(), "scores: the brand moved");
+        let scored = |planet: &str| Rating { planet: planet.parse().ok(), ..before.clone() };
+        assert_eq!(Change::new(&scored("4"), &scored("3")).to_string(), "scores: the brand moved");
+        assert_eq!(Change::new(&before, &scored("3")).cause(), Cause::Same);
     }
 }

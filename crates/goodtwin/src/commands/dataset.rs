@@ -57,7 +57,7 @@ struct Target {
 pub fn run(args: Args) -> Outcome {
     let made = match args.command {
         Command::Build { crawl, target } => {
-            let Manifest { id, items, images_dir } = Manifest::read(&crawl)?;
+            let Manifest { id, items, images_dir, .. } = Manifest::read(&crawl)?;
             with_progress(&target, |options| dataset::build(&items, &images_dir, &id, &target.out, options))?
         }
         Command::Import { dir, target } => {

@@ -26,6 +26,9 @@ enum Command {
         /// Seed of all that the shops have
         #[arg(long, default_value_t = 7)]
         seed: u64,
+        /// A shop that changed its layout, so that most of its pages give no price: second-chapter or omtanke
+        #[arg(long, value_name = "SHOP")]
+        lose_prices: Option<String>,
     },
     /// Write a photo of a bag that no shop has, but whose model one shop has in other colours
     Photo {
@@ -44,18 +47,27 @@ enum Command {
 /// Run the command.
 pub fn run(args: Args) -> Outcome {
     match args.command {
-        Command::Serve { first_port, seed } => serve(first_port, seed),
+        Command::Serve { first_port, seed, lose_prices } => serve(first_port, demo(seed, lose_prices.as_deref())?),
         Command::Photo { out, seed, number } => photo(&out, seed, number),
     }
 }
 
-fn serve(first_port: u16, seed: u64) -> Outcome {
+fn demo(seed: u64, lose_prices: Option<&str>) -> Result<Demo, Failure> {
+    match lose_prices {
+        None => Ok(Demo::new(seed)),
+        Some(shop) => Demo::losing_prices(seed, shop).ok_or_else(|| {
+            Failure::usage(format!("--lose-prices: `{shop}` never does: expected second-chapter or omtanke"))
+        }),
+    }
+}
+
+fn serve(first_port: u16, demo: Demo) -> Outcome {
     let internal = |e: std::io::Error| Failure::new(70, format!("cannot start the demo's shops: {e}"));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(internal)?;
     runtime.block_on(async {
         // Listened for before the addresses are printed: whoever reads them may end us at once.
         let asked_to_end = signals::asked_to_end()?;
-        let open = Demo::new(seed).serve(first_port).await?;
+        let open = demo.serve(first_port).await?;
         let origins: Vec<String> = (0..SHOPS.len()).map(|shop| open.origin(shop)).collect();
         say(origins.join("\n"))?;
         asked_to_end.await;

@@ -94,8 +94,20 @@ pub fn run(args: Args) -> Outcome {
 /// A column that says nothing of any twin is left out.
 fn table(answer: &Answer, currency: Currency) -> Table {
     let converted = format!("IN {currency}");
-    let heads =
-        ["", "ALIKE", "TITLE", "BRAND", "PRICE", &converted, "RATING", "CONDITION", "TYPE", "FAMILY", "ADDRESS"];
+    let heads = [
+        "",
+        "ALIKE",
+        "TITLE",
+        "BRAND",
+        "PRICE",
+        &converted,
+        "GOOD ON YOU",
+        "CONDITION",
+        "TYPE",
+        "FAMILY",
+        "ADDRESS",
+        "RATING FROM",
+    ];
     let mut table = Table::new(&heads);
     for twin in &answer.twins {
         table.row(cells(twin));
@@ -121,6 +133,7 @@ fn cells(twin: &TwinJson) -> Vec<String> {
         if no_offer { twin.bag_type.title() } else { String::new() },
         twin.family.as_deref().filter(|_| no_offer).map(|f| one_line_within(f, 24)).unwrap_or_default(),
         twin.url.clone().unwrap_or_else(|| twin.picture.file_name.clone()),
+        twin.rating.as_ref().map(|r| r.source.clone()).unwrap_or_default(),
     ]
 }
 

@@ -98,6 +98,9 @@ struct Pace {
     ended: Option<Duration>,
     refusals: u32,
     silences: u32,
+    /// Requests that ended, and the time that they took.
+    requests: u32,
+    took: Duration,
     closed: Option<NoTurn>,
 }
 
@@ -109,6 +112,15 @@ impl Pace {
     fn due(&self) -> Duration {
         self.ended.map_or(Duration::ZERO, |ended| ended + self.delay.max(self.penalty).max(self.rest))
     }
+}
+
+/// How fast a host is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HostPace {
+    /// The least time between two requests.
+    pub gap: Duration,
+    /// What a request took, on the mean; zero, if there was none.
+    pub took: Duration,
 }
 
 /// The right to ask one host once. Dropped, it starts the host's delay.
@@ -145,6 +157,14 @@ impl Governor {
         } else {
             self.at_least(host, delay);
         }
+    }
+
+    /// How fast a host is asked now, and how long it took to answer so far.
+    pub fn pace_of(&self, host: &str) -> HostPace {
+        let host = self.host(host);
+        let pace = host.pace();
+        let gap = pace.delay.max(pace.penalty).max(pace.rest);
+        HostPace { gap, took: pace.took.checked_div(pace.requests).unwrap_or_default() }
     }
 
     /// Wait for the host's next turn.
@@ -239,7 +259,10 @@ impl Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         let ended = self.host.clock.elapsed();
-        self.host.pace().ended = Some(ended);
+        let mut pace = self.host.pace();
+        pace.ended = Some(ended);
+        pace.requests += 1;
+        pace.took += ended.saturating_sub(self.began);
     }
 }
 

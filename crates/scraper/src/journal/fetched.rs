@@ -27,6 +27,8 @@ pub struct PageRow {
     pub validators: Validators,
     /// The SHA-256 of its decoded body.
     pub sha256: ContentId,
+    /// How many bytes that has, if it was written down.
+    pub bytes: Option<i64>,
     /// The extractor and store file that read it.
     pub recipe: String,
     /// What was read from it, as JSON.
@@ -60,7 +62,7 @@ impl Journal {
     pub fn page(&self, url: &str) -> Result<Option<PageRow>> {
         self.with(|db| {
             db.prepare_cached(
-                "SELECT store, run, etag, last_modified, sha256, recipe, extracted FROM pages WHERE url = ?1",
+                "SELECT store, run, etag, last_modified, sha256, recipe, extracted, bytes FROM pages WHERE url = ?1",
             )?
             .query_row([url], |r| {
                 Ok(PageRow {
@@ -68,6 +70,7 @@ impl Journal {
                     run: RunId(r.get(1)?),
                     validators: Validators { etag: r.get(2)?, last_modified: r.get(3)? },
                     sha256: content_id(r, 4)?,
+                    bytes: r.get(7)?,
                     recipe: r.get(5)?,
                     extracted: r.get(6)?,
                 })
@@ -80,8 +83,9 @@ impl Journal {
     pub fn put_page(&mut self, url: &str, page: &PageRow, now: Timestamp) -> Result<()> {
         self.transact(|tx| {
             tx.prepare_cached(
-                "INSERT OR REPLACE INTO pages (url, store, run, fetched_at, etag, last_modified, sha256, recipe, extracted) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                "INSERT OR REPLACE INTO pages \
+                 (url, store, run, fetched_at, etag, last_modified, sha256, recipe, extracted, bytes) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             )?
             .execute(params![
                 url,
@@ -92,7 +96,8 @@ impl Journal {
                 page.validators.last_modified,
                 page.sha256.as_str(),
                 page.recipe,
-                page.extracted
+                page.extracted,
+                page.bytes
             ])
             .map(drop)
         })

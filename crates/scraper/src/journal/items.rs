@@ -1,12 +1,13 @@
 //! What became of each item.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use goodtwin_core::{Item, ItemId};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::fetched::bad_text;
-use super::{Journal, RunId};
+use super::{Journal, RunId, duplicates};
+use crate::drift::Field;
 use crate::{Error, Result, State};
 
 /// How many runs in a row an item may be out of its shop's listings before it is retired.
@@ -29,6 +30,19 @@ pub struct ItemOutcome {
     pub item: Option<Item>,
     /// All pictures that it asked for, whole or not, the main one first. Each has its row in the journal already.
     pub images: Vec<String>,
+    /// What its page said, whatever state it ended in; nothing where no page was read.
+    pub read: Option<Read>,
+}
+
+/// What was read of an item, to find it by and to tell drift by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Read {
+    /// Its title.
+    pub title: Option<String>,
+    /// Its brand.
+    pub brand: Option<String>,
+    /// The fields that it has, [`Field::Page`] not among them.
+    pub fields: BTreeSet<Field>,
 }
 
 /// What one store's part of a run came to, counted from the journal alone.
@@ -87,20 +101,32 @@ impl Journal {
 
     /// An item ended: its row and its pictures, in one transaction.
     pub fn put_item(&mut self, run: RunId, outcome: &ItemOutcome) -> Result<()> {
-        let json = outcome
+        let mut json = outcome
             .item
             .as_ref()
             .map(|item| serde_json::to_string(item).expect("our own types have string keys and serialise"));
+        let read = outcome.read.as_ref();
         self.transact(|tx| {
             let before = tx
-                .prepare_cached("SELECT state, item, changed_run FROM items WHERE id = ?1")?
+                .prepare_cached("SELECT state, item, changed_run, missed FROM items WHERE id = ?1")?
                 .query_row([outcome.id.as_str()], |r| {
-                    Ok((r.get::<_, String>(0)?, r.get::<_, Option<String>>(1)?, r.get::<_, i64>(2)?))
+                    Ok((r.get::<_, String>(0)?, r.get::<_, Option<String>>(1)?, r.get::<_, i64>(2)?, r.get::<_, i64>(3)?))
                 })
                 .optional()?;
             let mut state = outcome.state.word();
-            let mut changed_run = run.0;
-            if let Some((old_state, old_json, old_changed)) = before {
+            let (mut changed_run, mut missed, mut missed_run) = (run.0, 0, 0);
+            let mut detail = outcome.detail.clone();
+            let mut keeps_what_it_was = false;
+            if let Some((old_state, old_json, old_changed, old_missed)) = before {
+                // One 404 is no farewell: what was offered yesterday is kept for as long as an item that no listing names.
+                if outcome.state == State::Gone && old_json.is_some() {
+                    (missed, missed_run, keeps_what_it_was) = (old_missed + 1, run.0, true);
+                    json.clone_from(&old_json);
+                    if missed >= RETIRED_AFTER {
+                        state = State::Retired.word();
+                        detail = format!("its page was gone in {missed} runs: {detail}");
+                    }
+                }
                 // Whether it still is a duplicate is decided when the whole store has been seen.
                 if old_state == State::Duplicate.word() && outcome.state == State::Ok {
                     state = State::Duplicate.word();
@@ -110,22 +136,33 @@ impl Journal {
                 }
             }
             tx.prepare_cached(
-                "INSERT INTO items (id, store, url, state, detail, item, first_run, changed_run, seen_run) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?7) \
-                 ON CONFLICT (id) DO UPDATE SET (store, url, state, detail, item, changed_run, seen_run, missed) = \
+                "INSERT INTO items (id, store, url, state, detail, item, first_run, changed_run, seen_run, missed, missed_run, \
+                 title, brand, fields) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?7, ?9, ?10, ?11, ?12, ?13) \
+                 ON CONFLICT (id) DO UPDATE SET (store, url, state, detail, item, changed_run, seen_run, missed, missed_run, \
+                 title, brand, fields) = \
                  (excluded.store, excluded.url, excluded.state, excluded.detail, excluded.item, excluded.changed_run, \
-                 excluded.seen_run, 0)",
+                 excluded.seen_run, excluded.missed, excluded.missed_run, coalesce(excluded.title, title), \
+                 coalesce(excluded.brand, brand), excluded.fields)",
             )?
             .execute(params![
                 outcome.id.as_str(),
                 outcome.store,
                 outcome.url,
                 state,
-                outcome.detail,
+                detail,
                 json,
                 run.0,
-                changed_run
+                changed_run,
+                missed,
+                missed_run,
+                read.and_then(|read| read.title.as_ref()),
+                read.and_then(|read| read.brand.as_ref()),
+                read.map(|read| read.fields.iter().map(|field| field.word()).collect::<Vec<_>>().join(" ")),
             ])?;
+            if keeps_what_it_was {
+                return Ok(());
+            }
             tx.prepare_cached("DELETE FROM item_images WHERE item = ?1")?.execute([outcome.id.as_str()])?;
             let mut insert = tx.prepare_cached("INSERT INTO item_images (item, position, url) VALUES (?1, ?2, ?3)")?;
             for (position, url) in outcome.images.iter().enumerate() {
@@ -138,26 +175,19 @@ impl Journal {
     /// A store's listings were read to their end: items that they do not name any more have missed one run more, those that
     /// missed three are retired, and items with the same pictures become one.
     pub fn close_store(&mut self, store: &str, run: RunId) -> Result<()> {
-        self.transact(|tx| {
-            tx.execute(
-                "UPDATE items SET missed = missed + 1, missed_run = ?2 WHERE store = ?1 AND seen_run < ?2 AND missed_run < ?2",
-                params![store, run.0],
-            )?;
-            tx.execute(
-                "UPDATE items SET state = 'retired', changed_run = ?2, detail = 'not in the listings of ' || missed || ' runs' \
-                 WHERE store = ?1 AND missed >= ?3 AND state <> 'retired'",
-                params![store, run.0, RETIRED_AFTER],
-            )?;
-            mark_duplicates(tx, store, run)
-        })
+        self.transact(|tx| close(tx, store, run))
     }
 
-    /// The items in state `ok`, sorted by id.
+    /// What the stores give to the manifest, sorted by id: what each published last, or, of one that never did, its items in
+    /// state `ok`.
     pub fn ok_items(&self) -> Result<Vec<Item>> {
         self.with(|db| {
-            db.prepare("SELECT item FROM items WHERE state = 'ok' ORDER BY id")?
-                .query_map([], |r| serde_json::from_str(&r.get::<_, String>(0)?).map_err(|e| bad_text(0, e)))?
-                .collect()
+            db.prepare(
+                "SELECT item FROM (SELECT id, item FROM published UNION ALL SELECT id, item FROM items \
+                 WHERE state = 'ok' AND store NOT IN (SELECT store FROM publications)) ORDER BY id",
+            )?
+            .query_map([], |r| serde_json::from_str(&r.get::<_, String>(0)?).map_err(|e| bad_text(0, e)))?
+            .collect()
         })
     }
 
@@ -209,36 +239,18 @@ impl Journal {
     }
 }
 
-/// Of items of one store that have the same pictures, byte for byte, the first by id stays; but one that the listings still
-/// name goes before one that they do not.
-fn mark_duplicates(tx: &Connection, store: &str, run: RunId) -> rusqlite::Result<()> {
-    let mut rows = tx.prepare(
-        "SELECT items.id, group_concat(images.sha256, ' ' ORDER BY images.sha256) \
-         FROM items JOIN item_images ON item_images.item = items.id JOIN images ON images.url = item_images.url \
-         WHERE items.store = ?1 AND items.state IN ('ok', 'duplicate') AND images.sha256 IS NOT NULL \
-         GROUP BY items.id ORDER BY items.seen_run DESC, items.id",
+/// [`Journal::close_store`] within a transaction.
+pub(super) fn close(tx: &Connection, store: &str, run: RunId) -> rusqlite::Result<()> {
+    tx.execute(
+        "UPDATE items SET missed = missed + 1, missed_run = ?2 WHERE store = ?1 AND seen_run < ?2 AND missed_run < ?2",
+        params![store, run.0],
     )?;
-    let rows: Vec<(String, String)> =
-        rows.query_map([store], |r| Ok((r.get(0)?, r.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
-    let mut first_with: BTreeMap<&str, &str> = BTreeMap::new();
-    // What is to be said of an item was written when it was looked at; only of one that was not is it out of date.
-    let mut restore = tx.prepare(
-        "UPDATE items SET state = 'ok', changed_run = ?2, detail = iif(seen_run = ?2, detail, '') \
-         WHERE id = ?1 AND state = 'duplicate'",
+    tx.execute(
+        "UPDATE items SET state = 'retired', changed_run = ?2, detail = 'not in the listings of ' || missed || ' runs' \
+         WHERE store = ?1 AND missed >= ?3 AND state <> 'retired'",
+        params![store, run.0, RETIRED_AFTER],
     )?;
-    let mut mark = tx.prepare(
-        "UPDATE items SET state = 'duplicate', changed_run = iif(state = 'duplicate', changed_run, ?2), detail = ?3 \
-         WHERE id = ?1 AND (state <> 'duplicate' OR detail <> ?3)",
-    )?;
-    for (id, pictures) in &rows {
-        let first = *first_with.entry(pictures).or_insert(id);
-        if first == id {
-            restore.execute(params![id, run.0])?;
-        } else {
-            mark.execute(params![id, run.0, format!("the same pictures as {first}")])?;
-        }
-    }
-    Ok(())
+    duplicates::mark(tx, store, run)
 }
 
 #[cfg(test)]
@@ -270,7 +282,8 @@ mod tests {
             images: vec![],
         };
         let (url, detail) = (item.url.clone(), String::new());
-        ItemOutcome { id, store: "s".into(), url, state, detail, item: Some(item), images: vec![image.into()] }
+        let images = vec![image.into()];
+        ItemOutcome { id, store: "s".into(), url, state, detail, item: Some(item), images, read: None }
     }
 
     fn image(journal: &mut Journal, run: RunId, url: &str, bytes: Option<&str>) {

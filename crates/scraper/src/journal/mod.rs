@@ -4,11 +4,19 @@
 //! leaves. So a run that is killed at any moment goes on where it was: [`Journal::begin_run`] gives it its old number, and
 //! pages, pictures and items that carry that number are not asked for again.
 //!
+//! - [`ask`]: questions to it.
+//! - [`duplicates`]: items of one store that are one item.
 //! - [`fetched`]: what was fetched: pages, pictures, robots.txt, with their validators.
+//! - [`forecast`]: what earlier runs measured.
 //! - [`items`]: what became of each item, and the passes over a whole store.
+//! - [`health`]: the end of a store: drift, and what is published.
 //! - [`SharedJournal`]: the journal for many tasks at once.
 
+pub mod ask;
+pub mod duplicates;
 pub mod fetched;
+pub mod forecast;
+pub mod health;
 pub mod items;
 mod shared;
 
@@ -24,7 +32,10 @@ use crate::{Error, Result};
 
 pub use shared::SharedJournal;
 
-const FORMAT: i64 = 1;
+/// The steps from an empty file to the journal of this version; an older one takes those that it lacks.
+const SCHEMA: [&str; 2] = [include_str!("schema.sql"), include_str!("schema-2.sql")];
+
+const FORMAT: i64 = SCHEMA.len() as i64;
 
 /// How long an unfinished run can be gone on with. What it fetched counts as fresh, so it must not be old; and a run that a
 /// timer starts each day, an hour earlier or later, begins anew each day.
@@ -96,12 +107,13 @@ impl Journal {
             db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
             db.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
         })?;
-        if self.with(format)? == 0 {
+        if (0..FORMAT).contains(&self.with(format)?) {
             self.transact(|tx| {
                 // Somebody may have made the tables between our look and our lock.
-                if format(tx)? == 0 {
-                    tx.execute_batch(include_str!("schema.sql"))?;
-                    tx.pragma_update(None, "user_version", FORMAT)?;
+                let done = usize::try_from(format(tx)?).unwrap_or(SCHEMA.len());
+                for (step, version) in SCHEMA.iter().zip(1_i64..).skip(done) {
+                    tx.execute_batch(step)?;
+                    tx.pragma_update(None, "user_version", version)?;
                 }
                 Ok(())
             })?;
@@ -134,6 +146,40 @@ impl Journal {
             }
             tx.execute("INSERT INTO runs (config, started_at) VALUES (?1, ?2)", [config.as_str(), &now.to_string()])?;
             Ok(RunId(tx.last_insert_rowid()))
+        })
+    }
+
+    /// The number of a run that asks for some items again. Items that it does not ask for count as it finds them.
+    ///
+    /// # Errors
+    /// Exit 2 while the newest run can be gone on with: it has a queue of its own.
+    pub fn begin_retry(&mut self, config: &ContentId, now: Timestamp) -> Result<RunId> {
+        let before = self.newest_run()?;
+        let run = self.begin_run(config, now)?;
+        if Some(run) == before {
+            let what = "the last run was cut off: `goodtwin scrape` without --retry goes on with it";
+            return Err(goodtwin_core::Error::Usage(what.into()).into());
+        }
+        Ok(run)
+    }
+
+    /// The number of the newest run, if there was any.
+    pub fn newest_run(&self) -> Result<Option<RunId>> {
+        self.with(|db| db.query_row("SELECT max(id) FROM runs", [], |r| Ok(r.get::<_, Option<i64>>(0)?.map(RunId))))
+    }
+
+    /// How a run ended, whether or not it is gone on with.
+    pub fn put_exit_code(&mut self, run: RunId, code: u8) -> Result<()> {
+        self.transact(|tx| tx.execute("UPDATE runs SET exit_code = ?2 WHERE id = ?1", params![run.0, code]).map(drop))
+    }
+
+    /// When the last run ended that ended well: with exit 0.
+    pub fn last_success(&self) -> Result<Option<Timestamp>> {
+        self.with(|db| {
+            db.query_row("SELECT max(finished_at) FROM runs WHERE exit_code = 0", [], |r| {
+                let time = r.get::<_, Option<String>>(0)?;
+                time.map(|time| time.parse().map_err(|e| fetched::bad_text(0, e))).transpose()
+            })
         })
     }
 
@@ -285,7 +331,7 @@ mod tests {
         drop(db);
         let error = Journal::open(&path).err().unwrap();
         assert_eq!(error.exit_code(), 65);
-        assert!(error.to_string().contains("format 7, expected 1"), "{error}");
+        assert!(error.to_string().contains("format 7, expected 2"), "{error}");
     }
 
     #[test]

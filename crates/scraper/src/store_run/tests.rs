@@ -34,6 +34,7 @@ async fn scrape(reply: Reply, source: &str, caps: Caps) -> (Result<u32, StoreEnd
         ratings: [].into_iter().collect(),
         taxonomy: config::parse("[types.tote]\nwords = []\n").unwrap(),
         rating_floor: Label::Good,
+        metrics: None,
         stores: vec![],
     };
     let mut journal = Journal::open(std::path::Path::new(":memory:")).unwrap();
@@ -52,8 +53,9 @@ async fn scrape(reply: Reply, source: &str, caps: Caps) -> (Result<u32, StoreEnd
         pictures: &AtWork::default(),
         caps,
         at_once: AT_ONCE,
+        options: &Options::default(),
     };
-    let end = part.run().await;
+    let end = part.run().await.map(|done| done.listed);
     let tally = journal.with(move |journal| journal.tally("s", run)).await.unwrap();
     assert_eq!(tally.items, tally.states.values().sum::<u32>());
     (end, tally, asked)

@@ -1,0 +1,158 @@
+//! `goodtwin scrape why-missing` and `report`: what the journal says.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use goodtwin_core::terminal::{one_line, one_line_within};
+use goodtwin_core::{Table, config};
+use goodtwin_scraper::drift::Field;
+use goodtwin_scraper::journal::ask::Known;
+use goodtwin_scraper::{JOURNAL, QuietJournal, State};
+
+use crate::exit::{Failure, Outcome, say};
+
+/// Examples of each state.
+const EXAMPLES: u32 = 3;
+
+/// Items that are told of at length; of more, each has a line.
+const AT_LENGTH: usize = 3;
+
+fn open(out: &Path) -> Result<QuietJournal, Failure> {
+    Ok(QuietJournal::open(&out.join(JOURNAL))?)
+}
+
+/// Why is this item missing?
+pub fn why_missing(out: &Path, words: &str) -> Outcome {
+    let journal = open(out)?;
+    let found = journal.find(words)?;
+    if found.is_empty() {
+        let all = journal.find("")?;
+        let near = config::nearest(words, all.iter().flat_map(|item| [item.id.as_str(), item.url.as_str()]));
+        let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        return Err(Failure::usage(format!("no listing ever named `{words}`{near}")));
+    }
+    if found.len() > AT_LENGTH {
+        let mut table = Table::new(&["ITEM", "STATE", "IN THE MANIFEST", "TITLE", "WHY"]);
+        for item in &found {
+            let published = if item.published { "yes" } else { "no" };
+            let title = one_line_within(item.title.as_deref().unwrap_or_default(), 40);
+            table.row(vec![
+                item.id.clone(),
+                item.state.to_string(),
+                published.into(),
+                title,
+                one_line_within(&item.detail, 80),
+            ]);
+        }
+        return say(table);
+    }
+    for item in &found {
+        at_length(&journal, item)?;
+    }
+    Ok(())
+}
+
+fn at_length(journal: &QuietJournal, item: &Known) -> Outcome {
+    let line = |name: &str, text: &str| say(format_args!("  {name:<10}{}", one_line(text)));
+    say(one_line(&item.id))?;
+    line("address", &item.url)?;
+    for (name, text) in [("title", &item.title), ("brand", &item.brand)] {
+        if let Some(text) = text {
+            line(name, text)?;
+        }
+    }
+    line("state", item.state.word())?;
+    line("means", item.state.meaning())?;
+    if !item.detail.is_empty() {
+        line("why", &item.detail)?;
+    }
+    for (_, why) in journal.bad_pictures(&item.id)? {
+        line("picture", &why)?;
+    }
+    line("seen", &format!("first {}, last {}", item.seen.0, item.seen.1))?;
+    if item.missed > 0 {
+        line("missed", &format!("in {} runs in a row; it is retired after 3", item.missed))?;
+    }
+    line("manifest", if item.published { "it is in" } else { "it is not in" })
+}
+
+/// Which items are in which state, and some of each.
+pub fn states(out: &Path) -> Outcome {
+    let journal = open(out)?;
+    say(table_of_states(&journal)?)?;
+    for state in State::ALL.iter().copied().filter(|state| *state != State::Ok) {
+        let examples = journal.examples(state, EXAMPLES)?;
+        if examples.is_empty() {
+            continue;
+        }
+        say(format_args!("\n{state}: {}", state.meaning()))?;
+        for item in examples {
+            say(format_args!("  {}: {}", one_line(&item.id), one_line(&item.detail)))?;
+        }
+    }
+    Ok(())
+}
+
+/// Its sums agree: each row's, each column's, and those with the number of items.
+fn table_of_states(journal: &QuietJournal) -> Result<Table, Failure> {
+    let stores = journal.states()?;
+    let mut total: BTreeMap<State, u32> = BTreeMap::new();
+    for (state, items) in stores.values().flatten() {
+        *total.entry(*state).or_default() += items;
+    }
+    let used: Vec<State> = State::ALL.iter().copied().filter(|state| total.contains_key(state)).collect();
+    let heads: Vec<&str> = ["store", "items"].into_iter().chain(used.iter().map(|state| state.word())).collect();
+    let mut table = Table::new(&heads);
+    let row = |name: &str, states: &BTreeMap<State, u32>| {
+        let counts = used.iter().map(|state| states.get(state).copied().unwrap_or_default().to_string());
+        [name.to_string(), states.values().sum::<u32>().to_string()].into_iter().chain(counts).collect()
+    };
+    for (store, states) in &stores {
+        table.row(row(store, states));
+    }
+    table.row(row("total", &total));
+    Ok(table)
+}
+
+/// States, and how full the fields are.
+pub fn report(out: &Path) -> Outcome {
+    let journal = open(out)?;
+    say(table_of_states(&journal)?)?;
+    let heads: Vec<&str> =
+        ["store", "listed"].into_iter().chain(Field::ALL.iter().map(|field| field.word())).chain(["drift"]).collect();
+    let mut table = Table::new(&heads);
+    let mut drifted = 0;
+    for store in journal.states()?.into_keys() {
+        let Some(looked) = journal.last_look(&store)? else { continue };
+        let percent = |field| looked.now.fills.get(field).filter(|fill| fill.total > 0);
+        let fills = Field::ALL
+            .iter()
+            .map(|field| percent(field).map(|fill| format!("{} %", (100.0 * fill.rate()).round())).unwrap_or_default());
+        let drops: Vec<String> = looked.drops.iter().map(ToString::to_string).collect();
+        drifted += usize::from(!drops.is_empty());
+        let row = [store.clone(), looked.now.items.to_string()].into_iter().chain(fills).chain([drops.join("; ")]);
+        table.row(row.collect());
+    }
+    say(format_args!("\n{table}"))?;
+    let quarantined = journal.all_in(State::Quarantined)?.len();
+    if quarantined > 0 {
+        say(format_args!("\n{quarantined} items are in quarantine: `goodtwin scrape report --quarantine` lists them"))?;
+    }
+    match drifted {
+        0 => Ok(()),
+        n => Err(Failure::new(3, format!("{n} stores drifted; the manifest keeps what they had"))),
+    }
+}
+
+/// The items whose pages contradict themselves.
+pub fn quarantine(out: &Path) -> Outcome {
+    let journal = open(out)?;
+    let items = journal.all_in(State::Quarantined)?;
+    if items.is_empty() {
+        return say("no item is in quarantine");
+    }
+    for item in items {
+        say(format_args!("{}\n  {}\n  {}", one_line(&item.id), one_line(&item.url), one_line(&item.detail)))?;
+    }
+    Ok(())
+}

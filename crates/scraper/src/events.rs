@@ -1,0 +1,83 @@
+//! What a run tells a machine that listens: one JSON object a line on stderr, in the shape of the other logs, where stderr is
+//! no terminal. A run ends with one event, `scrape ended`, that has all its totals.
+
+use std::io::Write;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use crate::summary::{StoreSummary, Summary};
+
+/// Write an event. A stderr that is closed stops nothing.
+pub(crate) fn emit(message: &str, fields: Map<String, Value>) {
+    let line = line(Timestamp::now(), message, fields);
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+fn line(now: Timestamp, message: &str, fields: Map<String, Value>) -> Value {
+    let mut all = Map::from_iter([("message".to_string(), Value::from(message))]);
+    all.extend(fields);
+    json!({"timestamp": now.to_string(), "level": "INFO", "fields": all, "target": "goodtwin_scraper"})
+}
+
+/// All that a run came to.
+pub(crate) fn summary(summary: &Summary) -> Map<String, Value> {
+    let stores: Vec<Value> = summary.stores.iter().map(store).collect();
+    let mut fields = totals(&summary.total());
+    fields.insert("exit_code".into(), summary.exit_code().into());
+    fields.insert("interrupted".into(), summary.interrupted.into());
+    fields.insert("stores".into(), stores.into());
+    let near: Vec<Value> =
+        summary.near_misses.iter().map(|(brand, like)| json!({"brand": brand, "like": like})).collect();
+    fields.insert("brands_much_like_rated_ones".into(), near.into());
+    fields
+}
+
+fn store(store: &StoreSummary) -> Value {
+    let mut fields = totals(&store.tally);
+    fields.insert("store".into(), store.name.as_str().into());
+    fields.insert("trouble".into(), store.trouble.clone().into());
+    fields.insert("stalled".into(), store.stalled.into());
+    fields.insert("drift".into(), store.drops.iter().map(|drop| Value::from(drop.to_string())).collect());
+    fields.into()
+}
+
+fn totals(tally: &crate::journal::items::Tally) -> Map<String, Value> {
+    let counts = json!({
+        "items": tally.items, "new": tally.new, "unchanged": tally.unchanged, "changed": tally.changed,
+        "unseen": tally.unseen, "images": tally.images, "images_ok": tally.images_ok, "images_bad": tally.images_bad,
+        "states": tally.states.iter().map(|(state, n)| (state.word(), *n)).collect::<std::collections::BTreeMap<_, _>>(),
+    });
+    match counts {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::State;
+    use crate::journal::items::Tally;
+
+    #[test]
+    fn an_event_is_one_line_whatever_strangers_wrote() {
+        let tally = Tally { items: 2, new: 2, states: [(State::Ok, 1), (State::Gone, 1)].into(), ..Tally::default() };
+        let store = |name: &str| StoreSummary {
+            name: name.into(),
+            tally: tally.clone(),
+            trouble: Some("two\nlines \u{1b}[2J".into()),
+            stalled: false,
+            drops: vec![],
+        };
+        let ended = Summary { stores: vec![store("a"), store("b")], ..Summary::default() };
+        let line = line(Timestamp::UNIX_EPOCH, "scrape ended", summary(&ended)).to_string();
+        assert!(!line.chars().any(char::is_control), "{line}");
+        let value: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(value["fields"]["message"], "scrape ended");
+        assert_eq!(value["fields"]["items"], 4);
+        assert_eq!(value["fields"]["states"], json!({"ok": 2, "gone": 2}));
+        assert_eq!(value["fields"]["stores"][1]["trouble"], "two\nlines \u{1b}[2J");
+        assert_eq!(value["fields"]["exit_code"], 3);
+    }
+}
