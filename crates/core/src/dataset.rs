@@ -332,6 +332,7 @@ mod tests {
 
     fn offer(key: &str) -> Item {
         Item {
+            evaluation_only: false,
             id: ItemId::new("shop", key),
             store: "shop".into(),
             url: format!("http://shop.test/{key}"),

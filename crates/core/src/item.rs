@@ -104,6 +104,9 @@ pub struct Item {
     pub rating: Option<Rating>,
     /// Its pictures, the main one first. Only those that were fetched and found whole.
     pub images: Vec<ItemImage>,
+    /// It comes from a conventional store: it may be asked about in an evaluation, and is never offered as a twin.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub evaluation_only: bool,
 }
 
 /// A picture of an item: bytes that were checked, kept under their content id.

@@ -25,6 +25,8 @@ enum Command {
     Scrape(commands::scrape::Args),
     /// Keep what Good On You says of brands, with its history
     Ratings(commands::ratings::Args),
+    /// List the stores that can be scraped, try their files on them, draft a file for another one
+    Stores(commands::stores::Args),
     /// Make a data set: from a scrape, or from a folder of pictures
     Dataset(commands::dataset::Args),
     /// Fine-tune the top of VGG16 on a data set
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Command::Scrape(args) => commands::scrape::run(args),
         Command::Ratings(args) => commands::ratings::run(args),
+        Command::Stores(args) => commands::stores::run(args),
         Command::Dataset(args) => commands::dataset::run(args),
         Command::Train(args) => commands::train::run(args),
         Command::Weights(args) => commands::weights::run(args),

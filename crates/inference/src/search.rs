@@ -8,7 +8,8 @@ use crate::reader::{Catalog, item_key};
 use crate::scan::Space;
 use crate::{Error, Result};
 
-/// Which items may be twins. An item that does not say what a filter asks about is left out.
+/// Which items may be twins. An item that does not say what a filter asks about is left out; one of a conventional store is
+/// no twin whatever is asked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Filters {
     /// The price, compared in this currency; leaves out items without a price, or in a currency without a rate.
@@ -27,6 +28,9 @@ impl Filters {
     /// Whether this row's item may be a twin.
     pub fn keep(&self, row: &Row, exchange: &Exchange) -> bool {
         let item = row.item.as_ref();
+        if item.is_some_and(|i| i.evaluation_only) {
+            return false;
+        }
         let price_fits = |max: Money| {
             let price = item.and_then(|i| i.price).and_then(|p| exchange.convert(p, max.currency));
             price.is_some_and(|p| p.amount <= max.amount)

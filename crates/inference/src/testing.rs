@@ -86,6 +86,7 @@ pub fn dataset(root: &Path, offers: &[Offer]) -> Dataset {
             })
             .collect();
         let item = Item {
+            evaluation_only: false,
             id: ItemId::new("shop", offer.key),
             store: "shop".into(),
             url: format!("https://shop.example/{}", offer.key),

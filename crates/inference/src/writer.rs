@@ -61,7 +61,12 @@ pub fn build(
 ) -> Result<Built> {
     let current = out.join("current");
     let known = Reusable::open(&current, encoder);
-    let mut rows: Vec<Row> = dataset.rows.clone();
+    // A conventional store's items are for evaluation alone: what is not in a catalogue cannot be offered.
+    let offered = |row: &&Row| !row.item.as_ref().is_some_and(|item| item.evaluation_only);
+    let mut rows: Vec<Row> = dataset.rows.iter().filter(offered).cloned().collect();
+    if rows.is_empty() {
+        return Err(CoreError::data(&dataset.root, "every item is for evaluation only: nothing can be offered").into());
+    }
     rows.sort_by(|a, b| (item_key(a), place(a), &a.file_name).cmp(&(item_key(b), place(b), &b.file_name)));
 
     let mut seen = HashSet::new();

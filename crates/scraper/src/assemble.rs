@@ -3,7 +3,7 @@
 use goodtwin_core::{Availability, BagType, BrandName, Condition, Item, ItemId, Money, Rating};
 
 use crate::State;
-use crate::config::{Config, Store};
+use crate::config::{Config, Ethics, Store};
 use crate::extract::Listing;
 
 /// An item that is fit to be kept once its pictures are, or where it ended and why.
@@ -15,17 +15,21 @@ pub fn assemble(listing: &Listing, key: &str, url: &str, store: &Store, config: 
         return Err((State::NoAi, "its page asks machines that learn to keep away".into()));
     }
     let Some(title) = listing.title.clone() else { return Err((State::Parse, "no title".into())) };
-    let Some(brand) = listing.brand.clone() else { return Err((State::Parse, "no brand".into())) };
+    let Some(brand) = listing.brand.clone().or_else(|| store.file.brand.clone()) else {
+        return Err((State::Parse, "no brand".into()));
+    };
     if !listing.conflicts.is_empty() {
-        return Err((State::Quarantined, listing.conflicts.join("; ")));
+        let said: Vec<String> = listing.conflicts.iter().map(ToString::to_string).collect();
+        return Err((State::Quarantined, said.join("; ")));
     }
     // A used bag in a shop of new ones is used; a shop of used ones has no new ones, whatever its template says.
     let condition = match listing.condition {
         Some(Condition::SecondHand) => Condition::SecondHand,
-        _ => store.file.condition,
+        _ => store.file.condition(),
     };
     let rating = rating(&brand, condition, store, config).cloned();
-    if condition == Condition::New {
+    let evaluation_only = store.file.ethics == Ethics::Conventional;
+    if condition == Condition::New && !evaluation_only {
         let floor = config.rating_floor;
         match &rating {
             None => return Err((State::BelowRating, format!("{}; the floor is \"{floor}\"", unrated(&brand, config)))),
@@ -52,6 +56,7 @@ pub fn assemble(listing: &Listing, key: &str, url: &str, store: &Store, config: 
         availability: listing.availability.unwrap_or(Availability::Unknown),
         rating,
         images: vec![],
+        evaluation_only,
         title,
         brand,
     })
@@ -75,14 +80,14 @@ fn unrated(brand: &str, config: &Config) -> String {
 
 /// The price, if it can be read without guessing.
 pub(crate) fn price(listing: &Listing, store: &Store) -> Option<Money> {
-    let read = listing.read_price(store.file.decimal_separator);
+    let read = listing.read_price(store.file.separator());
     let currency = listing.currency_beside().or(read.currency).or(store.file.currency)?;
     let amount = read.amount.filter(|a| !a.is_zero())?;
     Some(Money { amount, currency })
 }
 
 /// The store's own words first, then the taxonomy's; the labels first, then the title.
-fn bag_type(listing: &Listing, store: &Store, config: &Config) -> Option<BagType> {
+pub(crate) fn bag_type(listing: &Listing, store: &Store, config: &Config) -> Option<BagType> {
     let texts = || listing.labels.iter().chain(&listing.title);
     let own = texts().find_map(|text| {
         let lower = text.to_lowercase();
@@ -211,6 +216,9 @@ mod tests {
             f(&mut listing);
             state(&listing, "new")
         };
+        let [field, value, other_value] = ["price", "85", "95"].map(String::from);
+        let [source, other_source] = ["JSON-LD", "microdata"].map(String::from);
+        let conflict = crate::extract::conflict::Conflict { field, value, source, other_value, other_source };
         assert_eq!(change(&|_| {}), None);
         assert_eq!(change(&|l| l.title = None), Some(State::Parse));
         assert_eq!(change(&|l| l.brand = None), Some(State::Parse));
@@ -220,7 +228,7 @@ mod tests {
         assert_eq!(change(&|l| l.brand = Some("Unkind".into())), Some(State::BelowRating));
         assert_eq!(change(&|l| l.brand = Some("Nobody".into())), Some(State::BelowRating));
         assert_eq!(change(&|l| l.no_ai = true), Some(State::NoAi));
-        assert_eq!(change(&|l| l.conflicts.push("price".into())), Some(State::Quarantined));
+        assert_eq!(change(&|l| l.conflicts = vec![conflict.clone()]), Some(State::Quarantined));
     }
 
     #[test]
@@ -257,6 +265,26 @@ mod tests {
         );
         assert_eq!(said("Nobody"), "Nobody has no rating; the floor is \"It's a start\"");
         assert!(said("Un-Kinds").contains("a name much like it, Unkind, has one"), "{}", said("Un-Kinds"));
+    }
+
+    #[test]
+    fn a_conventional_stores_items_are_kept_whatever_their_rating_and_are_for_evaluation_only() {
+        let mut listing = listing();
+        listing.brand = Some("Unkind".into());
+        let mut store = store("new");
+        store.file.ethics = Ethics::Conventional;
+        let item = assemble(&listing, "k", "u", &store, &crawl()).unwrap();
+        assert!(item.evaluation_only);
+        assert_eq!(item.rating.unwrap().label, Label::WeAvoid);
+        assert!(!assemble(&self::listing(), "k", "u", &self::store("new"), &crawl()).unwrap().evaluation_only);
+    }
+
+    #[test]
+    fn a_store_of_one_brand_says_it_where_its_pages_do_not() {
+        let mut store = store("new");
+        store.file.brand = Some("Kind".into());
+        let listing = Listing { brand: None, ..listing() };
+        assert_eq!(assemble(&listing, "k", "u", &store, &crawl()).unwrap().brand, "Kind");
     }
 
     #[test]

@@ -7,9 +7,13 @@ use std::time::Duration;
 use goodtwin_core::{
     Aliases, BagType, Condition, ContentId, Currency, Error, Label, RatingBook, Result, Taxonomy, config,
 };
+use jiff::civil::Date;
 use scraper::Selector;
 use serde::{Deserialize, Serialize};
 use url::Url;
+
+use crate::extract::Reading;
+use crate::extract::css::{Css, CssFile};
 
 /// A crawl, with all files that it names read and checked.
 #[derive(Clone, Debug)]
@@ -43,6 +47,8 @@ pub struct Store {
     pub items: Selector,
     /// The selector of the link to the next listing.
     pub next: Selector,
+    /// The selectors of `[css]`, for a store whose source they are.
+    pub css: Option<Css>,
 }
 
 /// `configs/demo.toml` and its like.
@@ -81,8 +87,17 @@ pub struct StoreFile {
     pub name: String,
     /// What the store calls itself.
     pub title: String,
-    /// What it sells: new or second-hand.
-    pub condition: Condition,
+    /// What it sells: its own brand's or others' new goods (`brand`), or worn ones (`second-hand`).
+    #[serde(alias = "condition")]
+    pub kind: Kind,
+    /// Whether its goods may be offered as twins. What a conventional store sells is for evaluation only.
+    #[serde(default)]
+    pub ethics: Ethics,
+    /// The day on which `goodtwin stores check` found all that it needs, or `false`: nobody has tried this file on the store.
+    #[serde(default)]
+    pub verified: Verified,
+    /// The brand of items that do not say: for a store that sells its own alone.
+    pub brand: Option<String>,
     /// Its front page.
     pub base: Url,
     /// Where its listings start, relative to `base`. For a Shopify feed: the shop or a collection.
@@ -95,6 +110,8 @@ pub struct StoreFile {
     pub listing: ListingFile,
     /// The currency of prices that do not say.
     pub currency: Option<Currency>,
+    /// The language and country that it writes for, such as `en-US`: says what stands before decimals.
+    pub locale: Option<String>,
     /// `.` or `,`: what stands before decimals, where that is not plain.
     pub decimal_separator: Option<char>,
     /// Seconds between two requests to one host; the crawl's delay counts if it is longer.
@@ -102,6 +119,9 @@ pub struct StoreFile {
     /// The store's own words for types, in any language: label to type. They count before the taxonomy.
     #[serde(default)]
     pub labels: BTreeMap<String, BagType>,
+    /// For `css`: the selectors of a product page's fields. What they leave open, structured data says.
+    #[serde(default)]
+    pub css: CssFile,
     /// For tests: the store may be on this machine.
     #[serde(default)]
     pub allow_loopback: bool,
@@ -115,6 +135,106 @@ pub enum Source {
     Shopify,
     /// Listings that link to product pages with JSON-LD, microdata or Open Graph.
     Structured,
+    /// Listings that link to product pages, read by the selectors of `[css]` first.
+    Css,
+}
+
+/// What a store sells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// New goods.
+    #[serde(alias = "new")]
+    Brand,
+    /// Worn goods, of any brand.
+    SecondHand,
+}
+
+/// Whether a store is one that GoodTwin sends people to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ethics {
+    /// Its goods may be twins, if their brand's rating allows.
+    #[default]
+    Sustainable,
+    /// Its goods are asked about in evaluations and are never offered.
+    Conventional,
+}
+
+/// Whether a store's file was tried on the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "WrittenVerified", into = "WrittenVerified")]
+pub enum Verified {
+    /// `false`: no.
+    #[default]
+    No,
+    /// On this day, as far as `goodtwin stores check` sees.
+    On(Date),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum WrittenVerified {
+    Is(bool),
+    On(String),
+}
+
+impl TryFrom<WrittenVerified> for Verified {
+    type Error = String;
+
+    fn try_from(written: WrittenVerified) -> Result<Self, String> {
+        match written {
+            WrittenVerified::Is(false) => Ok(Verified::No),
+            WrittenVerified::Is(true) => {
+                Err("verified = true: expected `false`, or the day, such as \"2026-11-01\"".into())
+            }
+            WrittenVerified::On(day) => {
+                let date =
+                    day.parse().map_err(|_| format!("verified = \"{day}\": expected a day such as \"2026-11-01\""));
+                date.map(Verified::On)
+            }
+        }
+    }
+}
+
+impl From<Verified> for WrittenVerified {
+    fn from(verified: Verified) -> Self {
+        match verified {
+            Verified::No => WrittenVerified::Is(false),
+            Verified::On(day) => WrittenVerified::On(day.to_string()),
+        }
+    }
+}
+
+impl StoreFile {
+    /// New or second-hand, as far as an item does not say otherwise.
+    pub fn condition(&self) -> Condition {
+        match self.kind {
+            Kind::Brand => Condition::New,
+            Kind::SecondHand => Condition::SecondHand,
+        }
+    }
+
+    /// What stands before decimals in prices that people see, if the file says.
+    pub fn separator(&self) -> Option<char> {
+        self.decimal_separator.or_else(|| self.locale.as_deref().and_then(decimal_separator))
+    }
+}
+
+/// What stands before decimals where a locale is written, such as `sv-SE`; nothing for a language that is not known.
+fn decimal_separator(locale: &str) -> Option<char> {
+    let (language, country) = locale.split_once(['-', '_']).unwrap_or((locale, ""));
+    match (language.to_ascii_lowercase().as_str(), country.to_ascii_uppercase().as_str()) {
+        ("de" | "fr" | "it", "CH" | "LI") | ("es", "MX" | "US") => Some('.'),
+        ("en", "ZA") => Some(','),
+        ("en" | "ja" | "ko" | "zh" | "he" | "th" | "hi", _) => Some('.'),
+        (
+            "de" | "fr" | "it" | "es" | "sv" | "da" | "nb" | "nn" | "no" | "nl" | "pt" | "pl" | "fi" | "cs" | "sk"
+            | "hu" | "ro" | "bg" | "el" | "ru" | "uk" | "tr" | "lt" | "lv" | "et" | "hr" | "sl" | "is",
+            _,
+        ) => Some(','),
+        _ => None,
+    }
 }
 
 /// How a store's listings are read.
@@ -158,7 +278,73 @@ fn front_page() -> Vec<String> {
     vec!["/".into()]
 }
 
+/// Who asks: what of a crawl's file is needed to look at a store without scraping it.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// What we call ourselves, with the contact.
+    pub user_agent: String,
+    /// The least time between two requests to one host.
+    pub delay: Duration,
+    /// What words mean which type.
+    pub taxonomy: Taxonomy,
+}
+
+impl Identity {
+    /// Read it from a crawl's file; `contact` counts before the file's.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn load(path: &Path, contact: Option<&str>) -> Result<Self> {
+        let mut file: ConfigFile = config::load(path)?;
+        file.contact = contact.map(String::from).or(file.contact);
+        let (user_agent, delay) = file.who().map_err(|what| Error::Usage(format!("{}: {what}", path.display())))?;
+        Ok(Identity {
+            user_agent,
+            delay,
+            taxonomy: Taxonomy::load(&path.parent().unwrap_or(Path::new("")).join(&file.taxonomy))?,
+        })
+    }
+}
+
+impl ConfigFile {
+    /// The whole user agent, and the delay.
+    fn who(&self) -> Result<(String, Duration), String> {
+        let contact = self.contact.as_deref().unwrap_or_default().trim();
+        if contact.is_empty() {
+            return Err(
+                "no `contact`: expected an address at which a shop reaches a person, such as \"mailto:crawl@example.org\"".into(),
+            );
+        }
+        if crate::robots::product_token(&self.user_agent).is_empty() {
+            return Err(format!(
+                "user_agent = \"{}\": expected a name of letters, such as \"GoodTwin/0.1\"",
+                self.user_agent
+            ));
+        }
+        let delay = seconds(self.delay).map_err(|e| format!("delay = {}: {e}", self.delay))?;
+        Ok((format!("{} (+{contact})", self.user_agent.trim()), delay))
+    }
+}
+
 impl Config {
+    /// Refuse stores whose files nobody has tried on them: a scrape that was not asked for them by name would come back with
+    /// nothing, or with nonsense. A store on this machine is a test's.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] that names them, and what to do.
+    pub fn refuse_unverified(&self) -> Result<()> {
+        let untried = |s: &&Store| s.file.verified == Verified::No && !s.file.allow_loopback;
+        let names: Vec<&str> = self.stores.iter().filter(untried).map(|s| s.file.name.as_str()).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Usage(format!(
+            "not verified: {}. Try a file on its store by `goodtwin stores check NAME`, which writes the day into it; or ask for a \
+             store by its name, `--store NAME`",
+            names.join(", ")
+        )))
+    }
+
     /// Read a crawl's file and all that it names. Of the stores, only those in `only`, if there are any.
     ///
     /// # Errors
@@ -166,19 +352,7 @@ impl Config {
     pub fn load(path: &Path, only: &[String]) -> Result<Self> {
         let file: ConfigFile = config::load(path)?;
         let wrong = |what: String| Error::Usage(format!("{}: {what}", path.display()));
-        let contact = file.contact.as_deref().unwrap_or_default().trim();
-        if contact.is_empty() {
-            return Err(wrong(
-                "no `contact`: expected an address at which a shop reaches a person, such as \"mailto:crawl@example.org\"".into(),
-            ));
-        }
-        if crate::robots::product_token(&file.user_agent).is_empty() {
-            return Err(wrong(format!(
-                "user_agent = \"{}\": expected a name of letters, such as \"GoodTwin/0.1\"",
-                file.user_agent
-            )));
-        }
-        let delay = seconds(file.delay).map_err(|e| wrong(format!("delay = {}: {e}", file.delay)))?;
+        let (user_agent, delay) = file.who().map_err(wrong)?;
         if file.stores.is_empty() {
             return Err(wrong("stores = []: expected at least one store's file".into()));
         }
@@ -207,7 +381,7 @@ impl Config {
         }
         let aliases = file.aliases.as_ref().map(|path| Aliases::load(&beside(path))).transpose()?.unwrap_or_default();
         Ok(Config {
-            user_agent: format!("{} (+{contact})", file.user_agent.trim()),
+            user_agent,
             out: file.out,
             ratings: RatingBook::load(&beside(&file.ratings))?.with_aliases(aliases),
             taxonomy: Taxonomy::load(&beside(&file.taxonomy))?,
@@ -228,6 +402,11 @@ impl Config {
 }
 
 impl Store {
+    /// How its product pages are read, by a crawler of this name.
+    pub fn reading(&self, agent: &str) -> Reading {
+        Reading { agent: agent.into(), separator: self.file.separator(), css: self.css.clone() }
+    }
+
     /// Read a store's file.
     pub fn load(path: &Path, least_delay: Duration) -> Result<Self> {
         let file: StoreFile = config::load(path)?;
@@ -248,26 +427,34 @@ impl Store {
         if let Some(sign) = file.decimal_separator.filter(|s| !matches!(s, '.' | ',')) {
             return Err(format!("decimal_separator = \"{sign}\": expected \".\" or \",\""));
         }
+        if let Some(locale) = file.locale.as_deref().filter(|l| decimal_separator(l).is_none()) {
+            return Err(format!("locale = \"{locale}\": expected a language and a country, such as \"en-US\""));
+        }
         for start in &file.start {
             file.base.join(start).map_err(|e| format!("start = \"{start}\": {e}"))?;
         }
         let own = file.delay.map(seconds).transpose().map_err(|e| format!("delay: {e}"))?;
-        let selector = |key: &str, css: &str| {
-            Selector::parse(css).map_err(|e| format!("{key} = \"{css}\": expected a CSS selector: {e}"))
-        };
-        let json = serde_json::to_vec(&file).expect("our own types have string keys and serialise");
+        let selector = crate::extract::selector;
+        if let Some(ready) = &file.listing.ready {
+            selector("ready", ready)?;
+        }
+        let css = (file.source == Source::Css).then(|| Css::new(&file.css)).transpose()?;
+        // That somebody looked at it changes nothing about how a store is read.
+        let json = serde_json::to_vec(&StoreFile { verified: Verified::No, ..file.clone() })
+            .expect("our own types have string keys and serialise");
         Ok(Store {
             delay: own.unwrap_or_default().max(least_delay),
             recipe: format!("{EXTRACTOR}-{}", ContentId::of(json).short()),
             items: selector("items", &file.listing.items)?,
             next: selector("next", &file.listing.next)?,
+            css,
             file,
         })
     }
 }
 
 /// Raised when pages are read differently than before.
-const EXTRACTOR: u32 = 2;
+const EXTRACTOR: u32 = 3;
 
 fn seconds(seconds: f64) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds)

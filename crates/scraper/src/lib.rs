@@ -9,10 +9,13 @@
 //! - [`run()`]: a config in; all stores are scraped side by side; a [`Summary`] out.
 //! - [`extract`]: a page's text in; what the shop says there, as a [`extract::Listing`], out.
 //! - [`price`]: a price's text in; an exact amount and a currency out, or nothing.
+//! - [`quarantine`]: pages that contradict themselves, kept for a person to look at.
 //! - [`mod@assemble`]: a listing in; an item, or the [`State`] in which it ends, out.
 //! - [`fetch`]: an address in; its bytes out. The only way to the network, but for the
 //! - [`browser`]: a listing that JavaScript makes in; the rendered page out.
 //! - [`governor`]: when a host may be asked next; one for pages, pictures, robots.txt and browser.
+//! - [`check`]: a store's file in; what it finds at the store, field by field, out. [`guess`]: a page in; such a file out.
+//! - [`charset`]: a page's bytes in; its text out.
 //! - [`robots`]: a robots.txt in; whether an address may be asked for, and by which line, out.
 //! - [`guard`]: an address in; whether it lies on the public network out.
 //! - [`pictures`]: a picture's address in; checked bytes under their hash on the disk.
@@ -26,6 +29,8 @@
 
 pub mod assemble;
 pub mod browser;
+pub mod charset;
+pub mod check;
 pub mod clock;
 pub mod config;
 pub mod drift;
@@ -35,6 +40,7 @@ pub mod extract;
 pub mod fetch;
 pub mod governor;
 pub mod guard;
+pub mod guess;
 pub mod journal;
 mod listings;
 mod lock;
@@ -45,6 +51,7 @@ pub mod pictures;
 pub mod plan;
 pub mod price;
 pub mod progress;
+pub mod quarantine;
 mod quiet;
 pub mod robots;
 mod run;

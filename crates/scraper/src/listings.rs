@@ -67,7 +67,7 @@ impl StoreRun<'_> {
         let mut found = Vec::new();
         let mut end = match self.store.file.source {
             Source::Shopify => self.read_feed(&mut found).await,
-            Source::Structured => self.read_listings(&mut found).await,
+            Source::Structured | Source::Css => self.read_listings(&mut found).await,
         };
         if found.len() > self.caps.items {
             found.truncate(self.caps.items);
@@ -93,11 +93,14 @@ impl StoreRun<'_> {
                 let url = shopify::feed_url(&start, page);
                 let products = self.page(&url, None, |text| shopify::products(&text.body, &text.url)).await?;
                 let products = products.map_err(|e| StoreEnd::Trouble(format!("{url}: {e}")))?;
-                let goes_on = chain.goes_on(products.iter().map(|(handle, _)| handle), &self.caps);
+                let goes_on = chain.goes_on(products.iter().flatten().map(|(key, _)| key), &self.caps);
                 let is_last = products.len() < shopify::PER_PAGE || !goes_on;
-                for (handle, listing) in products {
-                    if seen.insert(handle.clone()) {
-                        found.push(Found { url: self.product_address(&handle), key: handle, listing: Some(listing) });
+                for (key, listing) in products.into_iter().flatten() {
+                    if seen.insert(key.clone()) {
+                        let address =
+                            listing.as_ref().ok().and_then(|l| self.store.file.base.join(l.address.as_deref()?).ok());
+                        let url = address.unwrap_or_else(|| self.product_address(&key));
+                        found.push(Found { url, key, listing: Some(listing) });
                     }
                 }
                 self.progress.listing(found.len());

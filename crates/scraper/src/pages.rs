@@ -3,15 +3,17 @@
 
 use goodtwin_core::ContentId;
 use jiff::Timestamp;
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use crate::Error;
 use crate::browser::{Browser, BrowserError, Rendered};
 use crate::fetch::{Answer, FetchError};
 use crate::journal::fetched::{PageRow, Validators};
+use crate::quarantine::{self, Doubtful};
 use crate::store_run::StoreRun;
+use crate::{Error, charset};
 
 /// Why a page was not read.
 #[derive(Debug, thiserror::Error)]
@@ -35,17 +37,9 @@ pub(crate) struct Text {
     pub robots_tags: Vec<String>,
 }
 
-/// UTF-8, or else what was written before it: Latin-1, near enough for the names of bags.
-fn decode(body: &[u8]) -> String {
-    match std::str::from_utf8(body) {
-        Ok(text) => text.trim_start_matches('\u{feff}').into(),
-        Err(_) => body.iter().map(|b| char::from(*b)).collect(),
-    }
-}
-
 impl StoreRun<'_> {
     /// What a page says: from the journal if this run has read it, or if it has not changed; else from the shop.
-    pub(crate) async fn page<T: Serialize + DeserializeOwned + Send + 'static>(
+    pub(crate) async fn page<T: Doubtful + Serialize + DeserializeOwned + Send + 'static>(
         &self,
         url: &Url,
         browser: Option<&mut Option<Browser>>,
@@ -69,7 +63,10 @@ impl StoreRun<'_> {
                     not_modified: false,
                     body: rendered.html.into(),
                     validators: Validators::default(),
-                    headers: Default::default(),
+                    // What a browser hands over is text already.
+                    headers: [(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))]
+                        .into_iter()
+                        .collect(),
                 }
             }
             None => {
@@ -87,16 +84,24 @@ impl StoreRun<'_> {
         };
         let recipe = self.store.recipe.clone();
         let (store, run) = (self.store.file.name.clone(), self.run);
+        let out = self.config.out.clone();
         let (value, row) = tokio::task::spawn_blocking(move || {
             let (sha256, bytes) = (ContentId::of(&answer.body), Some(answer.body.len() as i64));
             let robots_tags = answer.robots_tags();
-            let text = Text { body: decode(&answer.body), url: answer.url, robots_tags };
+            let body = charset::decode(&answer.body, answer.content_type());
+            let text = Text { body, url: answer.url, robots_tags };
             let value = extract(&text);
+            // Before its row: a row that tells of a contradiction says that the page is there to be looked at.
+            if value.is_doubtful() {
+                quarantine::keep(&out, &sha256, &answer.body)?;
+            }
             let extracted = serde_json::to_string(&value).expect("our own types have string keys and serialise");
-            (value, PageRow { store, run, validators: answer.validators, sha256, bytes, recipe, extracted })
+            let row = PageRow { store, run, validators: answer.validators, sha256, bytes, recipe, extracted };
+            Ok::<_, goodtwin_core::Error>((value, row))
         })
         .await
-        .map_err(|e| Error::Internal(format!("reading {url}: {e}")))?;
+        .map_err(|e| Error::Internal(format!("reading {url}: {e}")))?
+        .map_err(Error::from)?;
         self.put_page(url, row).await?;
         Ok(value)
     }
@@ -126,16 +131,5 @@ impl StoreRun<'_> {
         let rendered = rendered?;
         self.fetcher.check(&rendered.url, self.manners()).await?;
         Ok(rendered)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_that_is_not_utf_8_is_read_as_latin_1() {
-        assert_eq!(decode(b"\xef\xbb\xbfv\xc3\xa4ska"), "väska");
-        assert_eq!(decode(b"v\xe4ska"), "väska");
     }
 }

@@ -7,11 +7,13 @@ use url::Url;
 use crate::assemble::{assemble, price};
 use crate::config::{Config, Source, Store};
 use crate::drift::{Drop, Field};
-use crate::extract::{Listing, product_page, refuses_ai};
+use crate::extract::conflict::Conflict;
+use crate::extract::{Listing, read_product_page, refuses_ai};
 use crate::fetch::{FetchError, Fetcher, Manners};
 use crate::governor::NoTurn;
 use crate::journal::health::Ending;
 use crate::journal::items::{ItemOutcome, Read};
+use crate::journal::quarantined::Quarantined;
 use crate::journal::{RunId, SharedJournal};
 use crate::listings::{Caps, Found};
 use crate::pages::{ReadError, Text};
@@ -118,13 +120,14 @@ impl StoreRun<'_> {
         }
         self.progress.found(found.len());
         let mut stalled = None;
+        let mut listed_items = 0;
         let mut items = futures::stream::iter(found.iter().map(|f| self.item(f))).buffer_unordered(self.at_once);
         while let Some(done) = items.next().await {
             self.progress.item();
             match done {
                 // Others may need nothing of that host.
                 Err(StoreEnd::Stalled(why)) => stalled = Some(why),
-                done => done?,
+                done => listed_items += done?,
             }
         }
         drop(items);
@@ -140,7 +143,7 @@ impl StoreRun<'_> {
         let (name, run) = (self.store.file.name.clone(), self.run);
         let drops = self.journal.with(move |journal| journal.end_store(&name, run, ending)).await?;
         match end {
-            Ok(()) => Ok(Done { listed: found.len() as u32, drops }),
+            Ok(()) => Ok(Done { listed: listed_items, drops }),
             Err(end) => Err(end.and(&drops)),
         }
     }
@@ -162,34 +165,40 @@ impl StoreRun<'_> {
         Ok((known.into_iter().filter_map(found).collect(), Ok(())))
     }
 
-    /// Bring one item to its state, and write it down.
-    async fn item(&self, found: &Found) -> Result<(), StoreEnd> {
+    /// Bring what a listing names to its state, and write it down: how many items that is, one or one a colour.
+    async fn item(&self, found: &Found) -> Result<u32, StoreEnd> {
         let id = ItemId::new(&self.store.file.name, &found.key);
         let (key, run) = (id.clone(), self.run);
         if self.journal.look(move |journal| journal.is_done(&key, run)).await? {
-            return Ok(());
+            return Ok(1);
         }
-        let outcome = self.outcome(id, found).await?;
-        Ok(self.journal.with(move |journal| journal.put_item(run, &outcome)).await?)
+        let outcomes = self.outcomes(id, found).await?;
+        let items = outcomes.len() as u32;
+        for (outcome, conflicts) in outcomes {
+            let rows = self.quarantined(&outcome, found, conflicts).await?;
+            self.journal
+                .with(move |journal| {
+                    journal.put_quarantined(&outcome.id, &rows)?;
+                    journal.put_item(run, &outcome)
+                })
+                .await?;
+        }
+        Ok(items)
     }
 
-    async fn outcome(&self, id: ItemId, found: &Found) -> Result<ItemOutcome, StoreEnd> {
-        let ended = |state, detail: String| ItemOutcome {
-            id: id.clone(),
-            store: self.store.file.name.clone(),
-            url: found.url.to_string(),
-            state,
-            detail,
-            item: None,
-            images: vec![],
-            read: None,
-        };
+    /// Where what a listing names ended: one item, or one a colour where all colours share a page.
+    async fn outcomes(&self, id: ItemId, found: &Found) -> Result<Vec<(ItemOutcome, Vec<Conflict>)>, StoreEnd> {
+        let url = found.url.as_str();
         let listing = match &found.listing {
-            Some(Ok(listing)) => listing.clone(),
-            Some(Err(why)) => return Ok(ended(State::Parse, why.clone())),
+            Some(Ok(listing)) => return Ok(vec![(self.outcome(id, url, listing).await?, vec![])]),
+            Some(Err(why)) => return Ok(vec![(self.ended(id, url, State::Parse, why.clone()), vec![])]),
             None => match self.product_page(&found.url).await {
-                Ok(Some(listing)) => listing,
-                Ok(None) => return Ok(ended(State::Parse, "its page tells of no product".into())),
+                Ok(Ok(Some(listing))) => listing,
+                Ok(Ok(None)) => {
+                    let why = "its page tells of no product".into();
+                    return Ok(vec![(self.ended(id, url, State::Parse, why), vec![])]);
+                }
+                Ok(Err(why)) => return Ok(vec![(self.ended(id, url, State::Parse, why), vec![])]),
                 Err(e) => {
                     let state = match &e {
                         FetchError::Robots { .. } => State::Robots,
@@ -197,15 +206,41 @@ impl StoreRun<'_> {
                         FetchError::NoTurn(_) | FetchError::Fatal(_) => return Err(e.into()),
                         _ => State::Blocked,
                     };
-                    return Ok(ended(state, e.to_string()));
+                    return Ok(vec![(self.ended(id, url, state, e.to_string()), vec![])]);
                 }
             },
         };
-        let mut item = match assemble(&listing, &found.key, found.url.as_str(), self.store, self.config) {
+        let mut outcomes = Vec::new();
+        let colours = || std::iter::once(&listing).chain(&listing.others);
+        // Asked for by its own key, as a retry does, a colour comes alone.
+        let own_key = |c: &&Listing| c.variant.as_ref().is_some_and(|v| found.key.ends_with(&format!("~{v}")));
+        if let Some(colour) = colours().find(own_key) {
+            return Ok(vec![(self.outcome(id, url, colour).await?, colour.conflicts.clone())]);
+        }
+        for colour in colours() {
+            let id = match &colour.variant {
+                Some(variant) => ItemId::new(&self.store.file.name, &format!("{}~{variant}", found.key)),
+                None => id.clone(),
+            };
+            let url = colour.address.as_deref().unwrap_or(url);
+            outcomes.push((self.outcome(id, url, colour).await?, colour.conflicts.clone()));
+        }
+        Ok(outcomes)
+    }
+
+    fn ended(&self, id: ItemId, url: &str, state: State, detail: String) -> ItemOutcome {
+        let store = self.store.file.name.clone();
+        ItemOutcome { id, store, url: url.into(), state, detail, item: None, images: vec![], read: None }
+    }
+
+    /// From what is said of an item to its pictures and its state.
+    async fn outcome(&self, id: ItemId, url: &str, listing: &Listing) -> Result<ItemOutcome, StoreEnd> {
+        let key = id.as_str().split_once('/').map_or(id.as_str(), |(_, key)| key);
+        let mut item = match assemble(listing, key, url, self.store, self.config) {
             Ok(item) => item,
             Err((state, detail)) => {
-                let read = Some(self.read(&listing, !listing.images.is_empty()));
-                return Ok(ItemOutcome { read, ..ended(state, detail) });
+                let read = Some(self.read(listing, !listing.images.is_empty()));
+                return Ok(ItemOutcome { read, ..self.ended(id, url, state, detail) });
             }
         };
         let mut first_bad = None;
@@ -221,12 +256,13 @@ impl StoreRun<'_> {
             (true, Some((cause, detail))) => (state_without_pictures(&cause), detail),
             (true, None) => (State::NoImage, "its page names no picture".into()),
         };
-        let read = Some(self.read(&listing, !item.images.is_empty()));
-        Ok(ItemOutcome { item: Some(item), images: listing.images, read, ..ended(state, detail) })
+        let read = Some(self.read(listing, !item.images.is_empty()));
+        Ok(ItemOutcome { item: Some(item), images: listing.images.clone(), read, ..self.ended(id, url, state, detail) })
     }
 
     /// What a page said, for the drift alarm.
     fn read(&self, listing: &Listing, images: bool) -> Read {
+        let brand = listing.brand.as_ref().or(self.store.file.brand.as_ref());
         let has = |field: &Field| match field {
             Field::Page => false, // said by there being any
             Field::Name => listing.title.is_some(),
@@ -236,15 +272,42 @@ impl StoreRun<'_> {
             Field::Label => !listing.labels.is_empty(),
         };
         let fields = Field::ALL.into_iter().filter(has).collect();
-        Read { title: listing.title.clone(), brand: listing.brand.clone(), fields }
+        Read { title: listing.title.clone(), brand: brand.cloned(), fields }
     }
 
-    async fn product_page(&self, url: &Url) -> Result<Option<Listing>, FetchError> {
-        let agent = self.agent().to_string();
+    /// What the journal says of an item in quarantine.
+    async fn quarantined(
+        &self,
+        item: &ItemOutcome,
+        found: &Found,
+        conflicts: Vec<Conflict>,
+    ) -> crate::Result<Vec<Quarantined>> {
+        if item.state != State::Quarantined {
+            return Ok(vec![]);
+        }
+        let page_url = found.url.to_string();
+        let key = page_url.clone();
+        let page = self.journal.look(move |journal| journal.page(&key)).await?;
+        let page =
+            page.ok_or_else(|| Error::Internal(format!("{page_url} was read and is not in the journal")))?.sha256;
+        let row = |conflict| {
+            let (item, page_url) = (item.id.clone(), page_url.clone());
+            Quarantined { item, page_url, page: page.clone(), run: self.run, conflict }
+        };
+        Ok(conflicts.into_iter().map(row).collect())
+    }
+
+    async fn product_page(&self, url: &Url) -> Result<Result<Option<Listing>, String>, FetchError> {
+        let reading = self.store.reading(self.agent());
         let read = move |text: &Text| {
-            let mut listing = product_page(&text.body, &text.url, &agent)?;
-            listing.no_ai |= text.robots_tags.iter().any(|tag| refuses_ai(tag, &agent));
-            Some(listing)
+            let mut listing = read_product_page(&text.body, &text.url, &reading)?;
+            if text.robots_tags.iter().any(|tag| refuses_ai(tag, &reading.agent)) {
+                let all = listing
+                    .iter_mut()
+                    .flat_map(|l| std::iter::once(&mut l.no_ai).chain(l.others.iter_mut().map(|o| &mut o.no_ai)));
+                all.for_each(|no_ai| *no_ai = true);
+            }
+            Ok(listing)
         };
         match self.page(url, None, read).await {
             Ok(listing) => Ok(listing),

@@ -58,6 +58,7 @@ fn item(n: u8, image: ItemImage, bag_type: BagType) -> Item {
     let rating = Rating::new("Maker & Co", label.parse().unwrap(), day, "https://ratings.example/maker");
     let money = Money { amount: (20 + 10 * i64::from(n)).into(), currency: "GBP".parse().unwrap() };
     Item {
+        evaluation_only: false,
         id: ItemId::new("shop", &n.to_string()),
         store: "shop".into(),
         url: if n == 0 { "javascript:alert(1)".into() } else { format!("https://shop.example/{n}?a=1&b=2") },

@@ -10,5 +10,6 @@ pub mod runs;
 pub mod scrape;
 pub mod search;
 pub mod serve;
+pub mod stores;
 pub mod train;
 pub mod weights;

@@ -6,6 +6,8 @@ use scraper::{Html, Selector};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::page;
+
 /// What a listing links to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Links {
@@ -15,9 +17,13 @@ pub struct Links {
     pub next: Option<Url>,
 }
 
-/// Read a listing by two selectors: of the links to products, and of the link to the next listing.
+/// Products of one listing, at most.
+const MAX_LINKS: usize = 10_000;
+
+/// Read a listing by two selectors: of the links to products, and of the link to the next listing. A page that cannot be read
+/// links to nothing.
 pub fn links(html: &str, url: &Url, items: &Selector, next: &Selector) -> Links {
-    let document = Html::parse_document(html);
+    let Ok(document) = page::parse(html) else { return Links::default() };
     let base = base(&document, url);
     let resolve = |href: &str| {
         let mut address = base.join(href.trim()).ok()?;
@@ -29,13 +35,14 @@ pub fn links(html: &str, url: &Url, items: &Selector, next: &Selector) -> Links 
         .select(items)
         .filter_map(|a| resolve(a.attr("href")?))
         .filter(|address| seen.insert(address.clone()))
+        .take(MAX_LINKS)
         .collect();
     let next = document.select(next).find_map(|a| resolve(a.attr("href")?));
     Links { items, next }
 }
 
 /// What relative addresses of the page are relative to.
-pub(super) fn base(document: &Html, url: &Url) -> Url {
+pub(crate) fn base(document: &Html, url: &Url) -> Url {
     let selector = Selector::parse("base[href]").expect("a valid selector");
     let href = document.select(&selector).next().and_then(|b| b.attr("href"));
     href.and_then(|h| url.join(h.trim()).ok()).unwrap_or_else(|| url.clone())

@@ -1,26 +1,38 @@
 //! From a page's text to what it says: a shop's own words, not yet ours.
 //!
+//! - [`page`]: a page's text in; its tree out, at a bounded cost.
 //! - [`links`]: a listing in; the addresses of its products and of the next listing out.
 //! - [`shopify`]: Shopify's `products.json` in; [`Listing`]s out.
-//! - [`json_ld`], [`microdata`]: a page in; schema.org's nodes out, in one form.
-//! - [`schema_org`]: such nodes in; the page's product out.
-//! - [`open_graph`]: a page in; what its `og:` and `product:` tags say out.
+//! - [`json_ld`], [`microdata`], [`open_graph`]: a page in; its items out, as they stand there. [`Syntax`] names the three.
+//! - [`schema_org`]: nodes of JSON-LD or microdata in; the page's product out.
+//! - [`css`]: a store's own selectors for what structured data does not say.
+//! - [`conflict`]: what several sources say of one product in; where they contradict each other out.
+//! - [`text`], [`address`]: an element's text and an address, as the page means them.
 
+pub mod address;
+pub mod conflict;
+pub mod css;
 pub mod json_ld;
 pub mod links;
 pub mod microdata;
 pub mod open_graph;
+pub mod page;
 pub mod schema_org;
 pub mod shopify;
+mod syntax;
+pub mod text;
 
 use std::collections::HashSet;
 
-use goodtwin_core::{Availability, BrandName, Condition, Currency};
+use goodtwin_core::{Availability, Condition, Currency};
 use scraper::{Html, Selector};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::price::{self, PriceText};
+use conflict::Conflict;
+use css::Css;
+pub use syntax::Syntax;
 
 /// What a shop says of one product, as it says it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -37,8 +49,12 @@ pub struct Listing {
     pub currency: Option<String>,
     /// Whether it can be bought.
     pub availability: Option<Availability>,
+    /// The same in schema.org's word, such as `PreOrder`.
+    pub availability_word: Option<String>,
     /// New or used.
     pub condition: Option<Condition>,
+    /// The same in schema.org's word, such as `RefurbishedCondition`.
+    pub condition_word: Option<String>,
     /// Addresses of pictures, the main one first.
     pub images: Vec<String>,
     /// The shop's own id of the product's group.
@@ -50,9 +66,15 @@ pub struct Listing {
     /// Product type, category and breadcrumb, the most telling first.
     pub labels: Vec<String>,
     /// Where two sources on the page contradict each other, and how.
-    pub conflicts: Vec<String>,
+    pub conflicts: Vec<Conflict>,
     /// The page asks machines that learn to keep away.
     pub no_ai: bool,
+    /// Of a product in several colours that share one page: what tells this colour's item from the others'.
+    pub variant: Option<String>,
+    /// Where this very item is shown, if not at the page's address.
+    pub address: Option<String>,
+    /// The same product in its other colours.
+    pub others: Vec<Listing>,
 }
 
 impl Listing {
@@ -70,31 +92,21 @@ impl Listing {
         self.currency.as_deref()?.parse().ok()
     }
 
-    /// Fill what is missing from another source on the same page, and note where the two contradict each other.
-    fn merge(&mut self, other: Listing, source: &str) {
-        let (ours, theirs) = (self.read_price(None), other.read_price(None));
-        if let (Some(a), Some(b)) = (ours.amount, theirs.amount) {
-            match (self.currency_beside().or(ours.currency), other.currency_beside().or(theirs.currency)) {
-                (Some(c), Some(d)) if c != d => {
-                    self.conflicts.push(format!("price {a} {c}, but {source} says {b} {d}"));
-                }
-                _ if a != b => self.conflicts.push(format!("price {a}, but {source} says {b}")),
-                _ => {}
-            }
-        }
-        if let (Some(a), Some(b)) = (&self.brand, &other.brand)
-            && BrandName::new(a) != BrandName::new(b)
-        {
-            self.conflicts.push(format!("brand `{a}`, but {source} says `{b}`"));
-        }
-        // A currency belongs to the price that it stands beside.
-        if self.price.is_none() {
+    /// Fill what is missing from another source.
+    fn fill(&mut self, other: Listing, separator: Option<char>) {
+        // A currency belongs to the price that it stands beside. "85 / 95" is no price where somebody says which.
+        let unread = |listing: &Listing| listing.read_price(separator).amount.is_none();
+        if self.price.is_none() || (unread(self) && !unread(&other)) {
             (self.price, self.price_is_seen, self.currency) = (other.price, other.price_is_seen, other.currency);
+        } else if self.currency.is_none() && self.price_is_seen {
+            self.currency = other.currency;
         }
         self.title = self.title.take().or(other.title);
         self.brand = self.brand.take().or(other.brand);
         self.availability = self.availability.or(other.availability);
+        self.availability_word = self.availability_word.take().or(other.availability_word);
         self.condition = self.condition.or(other.condition);
+        self.condition_word = self.condition_word.take().or(other.condition_word);
         self.group = self.group.take().or(other.group);
         self.model = self.model.take().or(other.model);
         self.colour = self.colour.take().or(other.colour);
@@ -105,34 +117,93 @@ impl Listing {
     }
 }
 
-/// Read a product page: JSON-LD, then microdata, then Open Graph; each fills what those before it left open.
+/// How a store's product pages are read.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    /// The name that robots tags know us by.
+    pub agent: String,
+    /// The sign before decimals in prices that people see.
+    pub separator: Option<char>,
+    /// The store's own selectors; they count before all else.
+    pub css: Option<Css>,
+}
+
+/// Read a product page: by the store's selectors, then JSON-LD, microdata, Open Graph; each fills what those before it left
+/// open, and what they contradict each other in is noted. Nothing, where none of them tells of a product.
 ///
-/// Nothing, where none of the three tells of a product.
-pub fn product_page(html: &str, url: &Url, agent: &str) -> Option<Listing> {
-    let document = Html::parse_document(html);
-    let base = links::base(&document, url);
-    let json_ld = json_ld::nodes(&document);
-    let microdata = microdata::nodes(&document, &base);
-    let sources = [
-        ("JSON-LD", schema_org::product(&json_ld, url)),
-        ("microdata", schema_org::product(&microdata, url)),
-        ("Open Graph", open_graph::product(&document)),
-    ];
-    let mut listing: Option<Listing> = None;
-    for (source, found) in sources {
-        match (&mut listing, found) {
-            (Some(listing), Some(found)) => listing.merge(found, source),
-            (None, found) => listing = found,
-            (Some(_), None) => {}
-        }
+/// # Errors
+/// What there is too much of in the page.
+pub fn read_product_page(html: &str, url: &Url, reading: &Reading) -> Result<Option<Listing>, String> {
+    let document = page::parse(html)?;
+    let mut sources = Vec::new();
+    if let Some(css) = &reading.css {
+        sources.push(("CSS", css.product(&document, links::base(&document, url).as_str())));
     }
-    let mut listing = listing?;
-    for crumbs in [schema_org::breadcrumb(&json_ld), schema_org::breadcrumb(&microdata)] {
-        listing.labels.extend(crumbs);
+    sources.extend(Syntax::ALL.map(|syntax| (syntax.title(), syntax.product(&document, url))));
+    let mut listing = merge(sources, reading.separator);
+    if let Some(listing) = &mut listing {
+        let no_ai = meta_robots(&document, &reading.agent).iter().any(|tag| refuses_ai(tag, &reading.agent));
+        finish(listing, &document, url, no_ai);
     }
-    listing.images = pictures(&listing.images, &base);
-    listing.no_ai = meta_robots(&document, agent).iter().any(|tag| refuses_ai(tag, agent));
+    Ok(listing)
+}
+
+/// The product of a page by some of its syntaxes alone.
+pub fn product_by(syntaxes: &[Syntax], document: &Html, url: &Url) -> Option<Listing> {
+    let found = syntaxes.iter().map(|syntax| (syntax.title(), syntax.product(document, url))).collect();
+    let mut listing = merge(found, None)?;
+    finish(&mut listing, document, url, false);
     Some(listing)
+}
+
+/// [`read_product_page`] without a store's own ways.
+pub fn product_page(html: &str, url: &Url, agent: &str) -> Option<Listing> {
+    read_product_page(html, url, &Reading { agent: agent.into(), ..Reading::default() }).ok().flatten()
+}
+
+fn merge(sources: Vec<(&str, Option<Listing>)>, separator: Option<char>) -> Option<Listing> {
+    let found: Vec<(&str, Listing)> = sources.into_iter().filter_map(|(name, found)| Some((name, found?))).collect();
+    let conflicts = conflict::conflicts(&found, separator);
+    let mut listings = found.into_iter().map(|(_, listing)| listing);
+    let mut listing = listings.next()?;
+    for other in listings {
+        if listing.others.is_empty() && listing.variant.is_none() && !other.others.is_empty() {
+            (listing.variant, listing.address) = (other.variant.clone(), other.address.clone());
+            listing.others = other.others.clone();
+        }
+        for variant in &mut listing.others {
+            // A colour's own price and pictures stay its own.
+            variant.fill(Listing { images: vec![], ..other.clone() }, separator);
+        }
+        listing.fill(other, separator);
+    }
+    // One of several colours may have the price that a source without colours says.
+    let prices: Vec<_> = listing.others.iter().filter_map(|o| o.read_price(separator).amount).collect();
+    let of_a_colour =
+        |c: &Conflict| c.field == "price" && prices.iter().any(|p| c.other_value.starts_with(&p.to_string()));
+    listing.conflicts = conflicts.into_iter().filter(|c| !of_a_colour(c)).collect();
+    for variant in &mut listing.others {
+        variant.conflicts = listing.conflicts.clone();
+    }
+    Some(listing)
+}
+
+/// What belongs to the whole page: its breadcrumb, what its addresses are relative to, and whether it may be used.
+fn finish(listing: &mut Listing, document: &Html, url: &Url, no_ai: bool) {
+    let base = links::base(document, url);
+    let crumbs: Vec<String> = [Syntax::JsonLd, Syntax::Microdata]
+        .iter()
+        .flat_map(|s| schema_org::breadcrumb(&s.nodes(document, url)))
+        .collect();
+    let others = std::mem::take(&mut listing.others);
+    let complete = |mut listing: Listing| {
+        listing.labels.extend(crumbs.clone());
+        listing.images = pictures(&listing.images, &base);
+        listing.no_ai |= no_ai;
+        listing
+    };
+    *listing = complete(std::mem::take(listing));
+    listing.others = others.into_iter().map(complete).collect();
 }
 
 /// Pictures of one item, at most. The first few tell what it looks like; some shops show a hundred.
@@ -172,33 +243,63 @@ fn meta_robots(document: &Html, agent: &str) -> Vec<String> {
         .collect()
 }
 
+/// schema.org's words for whether a thing can be bought, and what they mean to us.
+const AVAILABILITY: [(&str, &[&str], Option<Availability>); 12] = {
+    use Availability::{InStock, SoldOut};
+    [
+        ("InStock", &["available", "availablefororder", "true"], Some(InStock)),
+        ("LimitedAvailability", &["lowstock"], Some(InStock)),
+        ("OnlineOnly", &[], Some(InStock)),
+        ("InStoreOnly", &[], Some(InStock)),
+        ("PreOrder", &[], Some(InStock)),
+        ("PreSale", &[], Some(InStock)),
+        ("BackOrder", &[], Some(InStock)),
+        ("MadeToOrder", &[], Some(InStock)),
+        ("OutOfStock", &["oos", "unavailable", "false"], Some(SoldOut)),
+        ("SoldOut", &["sold"], Some(SoldOut)),
+        ("Discontinued", &[], Some(SoldOut)),
+        ("Reserved", &["pending"], Some(SoldOut)),
+    ]
+};
+
+/// schema.org's words for the condition of a thing.
+const CONDITION: [(&str, &[&str], Option<Condition>); 4] = {
+    use Condition::{New, SecondHand};
+    let used: &[&str] = &["used", "preowned", "preloved", "secondhand", "vintage"];
+    [
+        ("NewCondition", &["new"], Some(New)),
+        ("UsedCondition", used, Some(SecondHand)),
+        ("RefurbishedCondition", &["refurbished"], Some(SecondHand)),
+        ("DamagedCondition", &["damaged"], Some(SecondHand)),
+    ]
+};
+
 /// "https://schema.org/InStock", "in stock" and their like.
 pub(crate) fn availability(text: &str) -> Option<Availability> {
-    let word: String = last_part(text).chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase();
-    match word.as_str() {
-        "instock"
-        | "limitedavailability"
-        | "onlineonly"
-        | "instoreonly"
-        | "preorder"
-        | "presale"
-        | "backorder"
-        | "available"
-        | "availablefororder"
-        | "madetoorder" => Some(Availability::InStock),
-        "outofstock" | "soldout" | "discontinued" | "oos" | "reserved" => Some(Availability::SoldOut),
-        _ => None,
-    }
+    meaning(text, &AVAILABILITY)
 }
 
 /// "https://schema.org/UsedCondition", "used" and their like.
 pub(crate) fn condition(text: &str) -> Option<Condition> {
-    let word = last_part(text).to_lowercase();
-    match word.trim_end_matches("condition") {
-        "new" => Some(Condition::New),
-        "used" | "refurbished" | "damaged" | "pre-owned" | "preowned" | "second-hand" => Some(Condition::SecondHand),
-        _ => None,
-    }
+    meaning(text, &CONDITION)
+}
+
+fn letters(text: &str) -> String {
+    last_part(text).chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase()
+}
+
+fn entry<'t, T>(text: &str, table: &'t [(&'t str, &'t [&'t str], T)]) -> Option<&'t (&'t str, &'t [&'t str], T)> {
+    let said = letters(text);
+    table.iter().find(|(word, others, _)| word.to_lowercase() == said || others.contains(&said.as_str()))
+}
+
+fn meaning<T: Copy>(text: &str, table: &[(&str, &[&str], Option<T>)]) -> Option<T> {
+    entry(text, table)?.2
+}
+
+/// schema.org's word for what is said; what it has no word for, as it is said.
+fn word<T>(text: &str, table: &[(&str, &[&str], T)]) -> Option<String> {
+    entry(text, table).map(|e| e.0.to_string()).or_else(|| tidy(last_part(text)))
 }
 
 /// What follows the last slash or hash of an address; other text as it is.
@@ -210,6 +311,17 @@ pub(crate) fn last_part(text: &str) -> &str {
 pub(crate) fn tidy(text: &str) -> Option<String> {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     (!line.is_empty()).then_some(line)
+}
+
+/// `Light Moss` to `light-moss`, for keys.
+fn slug(text: &str) -> Option<String> {
+    let plain: String = text.chars().map(|c| if c.is_alphanumeric() { c } else { ' ' }).collect();
+    let slug = plain.to_lowercase().split_whitespace().collect::<Vec<_>>().join("-");
+    (!slug.is_empty()).then_some(slug)
+}
+
+pub(crate) fn selector(key: &str, css: &str) -> Result<Selector, String> {
+    Selector::parse(css).map_err(|e| format!("{key} = \"{css}\": expected a CSS selector: {e}"))
 }
 
 #[cfg(test)]

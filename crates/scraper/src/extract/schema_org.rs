@@ -2,15 +2,20 @@
 
 use std::collections::{HashMap, HashSet};
 
+use goodtwin_core::Availability;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::{Listing, availability, condition, last_part, microdata, tidy};
+use super::text::decode_entities;
+use super::{AVAILABILITY, CONDITION, Listing, availability, condition, last_part, microdata, tidy, word};
 
 type Node = Map<String, Value>;
 
 /// Nodes within nodes, at most.
 const MAX_DEPTH: usize = 12;
+
+/// Variants of one group, at most.
+const MAX_VARIANTS: usize = 200;
 
 /// The properties through which a page's own product is reached. Others lead to related products, whose prices are not its own.
 const WAYS: [&str; 5] = ["@graph", "mainEntity", "mainEntityOfPage", "hasVariant", "itemOffered"];
@@ -28,19 +33,29 @@ pub fn product(roots: &[Value], page: &Url) -> Option<Listing> {
         addresses.chain(offered).any(|a| page.join(&a).is_ok_and(|a| same_page(&a, page)))
     };
     let (node, group) = found.iter().find(|(node, _)| here(node)).or(found.first()).copied()?;
-    // A group is told by its variant; what the variant leaves out, the group says.
-    let variants = graph.nodes(node.get("hasVariant"));
-    let (node, group) = match variants.first() {
-        Some(variant) if is(node, &["ProductGroup"]) => (*variant, Some(node)),
-        _ => (node, group),
-    };
-    let mut listing = graph.listing(node, page);
-    if let Some(group) = group {
-        let id = group.get("productGroupID").and_then(|v| graph.text(v));
-        listing.group = listing.group.or(id);
-        listing.merge(Listing { price: None, ..graph.listing(group, page) }, "its group");
+    let group = if is(node, &["ProductGroup"]) { Some(node) } else { group };
+    let Some(group) = group else { return Some(graph.listing(node, page)) };
+    let variants = graph.nodes(group.get("hasVariant"));
+    let colours = graph.colours(&variants, page);
+    if colours.len() > 1 {
+        // All colours share the page: each is an item.
+        let mut listings: Vec<Listing> = colours
+            .into_iter()
+            .map(|(key, variant)| Listing {
+                variant: Some(key),
+                address: graph.address(variant).and_then(|a| Some(page.join(&a).ok()?.into())),
+                ..graph.variant(variant, group, page)
+            })
+            .collect();
+        let mut first = listings.remove(0);
+        first.others = listings;
+        return Some(first);
     }
-    Some(listing)
+    // A group is told by its variant; what the variant leaves out, the group says.
+    match variants.first() {
+        Some(variant) if std::ptr::eq(node, group) => Some(graph.variant(variant, group, page)),
+        _ => Some(graph.variant(node, group, page)),
+    }
 }
 
 /// The names of a `BreadcrumbList`, the deepest first: it is the most telling.
@@ -136,14 +151,14 @@ impl<'a> Graph<'a> {
     /// A value's text: itself, a number's digits, a thing's name, the first of a list.
     fn text(&self, value: &'a Value) -> Option<String> {
         match value {
-            Value::String(text) => tidy(text),
+            Value::String(text) => tidy(&decode_entities(text)),
             Value::Number(number) => Some(number.to_string()),
             Value::Array(values) => values.iter().find_map(|v| self.text(v)),
             Value::Object(_) => {
                 let node = self.nodes(Some(value)).into_iter().next()?;
                 // Plain text only: a name that refers to a thing that is named by the first would never end.
                 ["name", "@value"].iter().find_map(|k| match node.get(*k)? {
-                    Value::String(text) => tidy(text),
+                    Value::String(text) => tidy(&decode_entities(text)),
                     Value::Number(number) => Some(number.to_string()),
                     Value::Array(values) => values.iter().find_map(|v| tidy(v.as_str()?)),
                     _ => None,
@@ -153,10 +168,54 @@ impl<'a> Graph<'a> {
         }
     }
 
+    /// A variant, with what its group says of all.
+    fn variant(&self, node: &'a Node, group: &'a Node, page: &Url) -> Listing {
+        let mut listing = self.listing(node, page);
+        if std::ptr::eq(node, group) {
+            return listing;
+        }
+        let id = group.get("productGroupID").and_then(|v| self.text(v));
+        listing.group = listing.group.or(id);
+        let mut said = self.listing(group, page);
+        if listing.price.is_some() {
+            said.price = None;
+        }
+        listing.fill(said, Some('.'));
+        listing
+    }
+
+    /// One variant a colour, where all share one page: that one which can be bought, or else the first. Each with a key that
+    /// stays: the colour.
+    fn colours(&self, variants: &[&'a Node], page: &Url) -> Vec<(String, &'a Node)> {
+        let mut colours: Vec<(String, &'a Node)> = Vec::new();
+        for variant in variants.iter().take(MAX_VARIANTS) {
+            let elsewhere =
+                self.address(variant).and_then(|a| page.join(&a).ok()).is_some_and(|a| a.path() != page.path());
+            let colour = variant.get("color").and_then(|c| self.text(c));
+            let Some(key) = colour.as_deref().and_then(super::slug).filter(|_| !elsewhere) else { return vec![] };
+            let on_sale = |v: &'a Node| self.listing(v, page).availability == Some(Availability::InStock);
+            match colours.iter_mut().find(|(known, _)| *known == key) {
+                Some((_, known)) if !on_sale(known) && on_sale(variant) => *known = variant,
+                Some(_) => {}
+                None => colours.push((key, variant)),
+            }
+        }
+        colours
+    }
+
+    /// Where a product or its offer is shown.
+    fn address(&self, node: &'a Node) -> Option<String> {
+        let offered = self.offers(node);
+        let own = node.get("url").and_then(|u| self.text(u));
+        own.or_else(|| offered.into_iter().find_map(|o| self.text(o.get("url")?)))
+    }
+
     fn listing(&self, node: &'a Node, page: &Url) -> Listing {
         let text = |key: &str| node.get(key).and_then(|v| self.text(v));
         let offers = self.offers(node);
         let offered = |key: &str| offers.iter().find_map(|o| self.text(o.get(key)?));
+        let stock = offered("availability").or_else(|| text("availability"));
+        let worn = offered("itemCondition").or_else(|| text("itemCondition"));
         let Offered { price, is_seen: price_is_seen, currency } = self.price(&offers, page);
         let groups = self.nodes(node.get("isVariantOf"));
         let group =
@@ -172,8 +231,10 @@ impl<'a> Graph<'a> {
             price,
             price_is_seen,
             currency,
-            availability: offered("availability").or_else(|| text("availability")).and_then(|t| availability(&t)),
-            condition: offered("itemCondition").or_else(|| text("itemCondition")).and_then(|t| condition(&t)),
+            availability: stock.as_deref().and_then(availability),
+            availability_word: stock.as_deref().and_then(|text| word(text, &AVAILABILITY)),
+            condition: worn.as_deref().and_then(condition),
+            condition_word: worn.as_deref().and_then(|text| word(text, &CONDITION)),
             images: self.images(node.get("image")),
             group: text("inProductGroupWithID").or(group),
             model: text("model"),

@@ -120,7 +120,8 @@ fn open_graph_alone_and_beside_json_ld() {
     let agreed = both("1299.00", "Kind");
     assert!(agreed.conflicts.is_empty(), "{:?}", agreed.conflicts);
     assert_eq!(agreed.images, ["https://shop.example/a.jpg"]);
-    assert_eq!(both("1199", "Kind").conflicts, ["price 1199, but Open Graph says 1299"]);
+    let said = |listing: Listing| listing.conflicts.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(said(both("1199", "Kind")), ["price: JSON-LD says `1199 SEK`, Open Graph says `1299 SEK`"]);
     assert_eq!(both("1299", "Unkind").conflicts.len(), 1);
     assert_eq!(page("<meta property='og:title' content='About us'>"), None);
 }
@@ -136,6 +137,9 @@ fn prices_for_machines_and_for_people_are_read_each_by_its_rule_and_compared_wit
         ))
         .unwrap()
         .conflicts
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
     };
     let none: [&str; 0] = [];
     assert_eq!(conflicts("89.000", "EUR", "<b itemprop=price>89,00 €</b>"), none);
@@ -143,7 +147,7 @@ fn prices_for_machines_and_for_people_are_read_each_by_its_rule_and_compared_wit
     assert_eq!(conflicts("89.00", "EUR", "<b itemprop=price content='89.000'>89 €</b>"), none);
     assert_eq!(
         conflicts("89.00", "EUR", "<b itemprop=price>89.00 USD</b>"),
-        ["price 89.00 EUR, but microdata says 89.00 USD"]
+        ["price: JSON-LD says `89.00 EUR`, microdata says `89.00 USD`"]
     );
     let seen = page(
         "<div itemscope itemtype='http://schema.org/Product'><b itemprop=name>Vale</b>\
@@ -196,7 +200,8 @@ fn listings_link_to_products_once_and_to_the_next() {
 }
 
 fn feed_products(feed: &str) -> Vec<shopify::Entry> {
-    shopify::products(feed, &"https://shop.example/products.json".parse().unwrap()).unwrap()
+    let products = shopify::products(feed, &"https://shop.example/products.json".parse().unwrap()).unwrap();
+    products.into_iter().flatten().collect()
 }
 
 #[test]
@@ -256,4 +261,96 @@ fn short_pages_that_refer_to_themselves_over_and_over_are_read_in_no_time() {
     let names = "a b c d e f g h";
     assert_eq!(page(&format!("<p itemscope>{}", format!("<b itemprop='{names}' itemscope>").repeat(20))), None);
     assert_eq!(page(&format!("<p itemscope>{}", "<b itemprop=a>text".repeat(20_000))), None);
+}
+
+#[test]
+fn a_product_in_several_colours_is_an_item_a_colour() {
+    let products = feed_products(
+        r#"{"products": [{"handle": "vale", "title": "Vale", "vendor": "Kind",
+        "options": [{"name": "Size", "values": ["S", "L"]}, {"name": "Colour", "values": ["Moss", "Sand"]}],
+        "variants": [
+          {"id": 1, "option1": "S", "option2": "Moss", "price": "90.00", "available": false, "featured_image": {"src": "//c.example/m.jpg"}},
+          {"id": 2, "option1": "L", "option2": "Moss", "price": "95.00", "available": true, "featured_image": null},
+          {"id": 3, "option1": "S", "option2": "Sand", "price": "70.00", "available": false}],
+        "images": [{"src": "//c.example/m.jpg", "variant_ids": [1]}, {"src": "//c.example/m2.jpg", "variant_ids": [2]},
+          {"src": "//c.example/s.jpg", "variant_ids": [3]}, {"src": "//c.example/table.jpg", "variant_ids": []}]}]}"#,
+    );
+    let [(moss_key, Ok(moss)), (sand_key, Ok(sand))] = &products[..] else { panic!("{products:?}") };
+    assert_eq!((moss_key.as_str(), sand_key.as_str()), ("vale~moss", "vale~sand"));
+    assert_eq!((moss.price.as_deref(), moss.availability), (Some("95.00"), Some(Availability::InStock)));
+    assert_eq!((sand.price.as_deref(), sand.availability), (Some("70.00"), Some(Availability::SoldOut)));
+    assert_eq!(moss.images, ["https://c.example/m.jpg", "https://c.example/m2.jpg"]);
+    assert_eq!(
+        (sand.images.as_slice(), sand.colour.as_deref()),
+        (&["https://c.example/s.jpg".to_string()][..], Some("Sand"))
+    );
+    assert_eq!((moss.model.as_deref(), moss.title.as_deref()), (Some("Vale"), Some("Vale - Moss")));
+    assert_eq!(moss.address.as_deref(), Some("/products/vale?variant=1"));
+}
+
+#[test]
+fn colours_that_have_no_pictures_of_their_own_are_one_item() {
+    let products = feed_products(
+        r#"{"products": [{"handle": "vale", "title": "Vale", "options": [{"name": "Color", "values": ["Moss", "Sand"]}],
+        "variants": [{"id": 1, "option1": "Moss", "price": "90"}, {"id": 2, "option1": "Sand", "price": "70"}],
+        "images": [{"src": "//c.example/both.jpg"}]}]}"#,
+    );
+    let [(key, Ok(vale))] = &products[..] else { panic!("{products:?}") };
+    assert_eq!((key.as_str(), vale.price.as_deref(), &vale.colour), ("vale", Some("70"), &None));
+}
+
+#[test]
+fn colours_that_share_a_page_are_items_of_one_family() {
+    let group = |moss: &str| {
+        json_ld(&format!(
+            r#"{{"@type": "ProductGroup", "name": "Vale", "brand": "Kind", "productGroupID": "G7", "image": "/g.jpg", "hasVariant": [
+            {{"@type": "Product", "name": "Vale, sand", "color": "Sand", "image": "/s.jpg", "offers": {{"url": "/p/vale-1?c=1", "price": "70", "priceCurrency": "EUR"}}}},
+            {{"@type": "Product", "name": "Vale, moss", "color": "Moss", "url": "{moss}", "offers": {{"price": "90", "priceCurrency": "EUR"}}}}]}}"#
+        ))
+        .unwrap()
+    };
+    let sand = group("/p/vale-1?c=2");
+    let moss = &sand.others[0];
+    assert_eq!((sand.variant.as_deref(), moss.variant.as_deref()), (Some("sand"), Some("moss")));
+    assert_eq!((sand.price.as_deref(), moss.price.as_deref()), (Some("70"), Some("90")));
+    assert_eq!((&sand.group, &sand.brand), (&moss.group, &moss.brand));
+    assert_eq!(sand.images, ["https://shop.example/s.jpg"]);
+    assert_eq!(moss.images, ["https://shop.example/g.jpg"], "what a variant leaves out, its group says");
+    assert_eq!(moss.address.as_deref(), Some("https://shop.example/p/vale-1?c=2"));
+    // Where each colour has a page of its own, this page is about one of them.
+    let alone = group("/p/vale-2");
+    assert!(alone.others.is_empty() && alone.variant.is_none());
+    assert_eq!(alone.title.as_deref(), Some("Vale, sand"));
+}
+
+#[test]
+fn a_price_that_is_no_one_price_is_taken_from_whom_it_is() {
+    let both = |price: &str| {
+        page(&format!(
+            r#"{OPEN_GRAPH}<script type="application/ld+json">{{"@type": "Product", "name": "Vale", "offers": {price}}}</script>"#
+        ))
+        .unwrap()
+    };
+    let range = both(r#"[{"price": "1299", "priceCurrency": "SEK"}, {"price": "1399", "priceCurrency": "SEK"}]"#);
+    assert_eq!((range.price.as_deref(), range.conflicts.len()), (Some("1299"), 0));
+}
+
+#[test]
+fn names_that_are_another_products_are_a_contradiction() {
+    let named = |name: &str| {
+        let html = format!(
+            r#"{OPEN_GRAPH}<script type="application/ld+json">{{"@type": "Product", "name": "{name}"}}</script>"#
+        );
+        page(&html).unwrap().conflicts.len()
+    };
+    assert_eq!((named("KIND Vale"), named("Vale &amp; strap"), named("Dale")), (0, 0, 1));
+}
+
+#[test]
+fn a_prefix_of_the_pages_own_stands_for_a_known_one() {
+    let listing = page(
+        "<html prefix='og: http://ogp.me/ns# p: http://ogp.me/ns/product#'><head><meta property='og:title' content='Fj&amp;auml;ll'>         <meta property='p:price:amount' content='85'><meta property='p:price:currency' content='EUR'>",
+    )
+    .unwrap();
+    assert_eq!((listing.title.as_deref(), listing.price.as_deref()), (Some("Fjäll"), Some("85")));
 }

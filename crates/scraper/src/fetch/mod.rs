@@ -70,6 +70,11 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// What the body is, as the server says: `text/html; charset=utf-8`.
+    pub fn content_type(&self) -> Option<&str> {
+        self.headers.get(reqwest::header::CONTENT_TYPE)?.to_str().ok()
+    }
+
     /// All `X-Robots-Tag` headers.
     pub fn robots_tags(&self) -> Vec<String> {
         let tags = self.headers.get_all("x-robots-tag");

@@ -188,7 +188,7 @@ impl Journal {
     }
 }
 
-fn content_id(row: &Row<'_>, column: usize) -> rusqlite::Result<ContentId> {
+pub(super) fn content_id(row: &Row<'_>, column: usize) -> rusqlite::Result<ContentId> {
     ContentId::try_from(row.get::<_, String>(column)?).map_err(|e| bad_text(column, e))
 }
 

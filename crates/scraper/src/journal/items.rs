@@ -266,6 +266,7 @@ mod tests {
     fn outcome(key: &str, image: &str, state: State) -> ItemOutcome {
         let id = ItemId::new("s", key);
         let item = Item {
+            evaluation_only: false,
             id: id.clone(),
             store: "s".into(),
             url: format!("http://s/{key}"),

@@ -10,6 +10,7 @@
 //! - [`forecast`]: what earlier runs measured.
 //! - [`items`]: what became of each item, and the passes over a whole store.
 //! - [`health`]: the end of a store: drift, and what is published.
+//! - [`quarantined`]: which pages contradict themselves, and in what.
 //! - [`SharedJournal`]: the journal for many tasks at once.
 
 pub mod ask;
@@ -18,6 +19,7 @@ pub mod fetched;
 pub mod forecast;
 pub mod health;
 pub mod items;
+pub mod quarantined;
 mod shared;
 
 use std::path::{Path, PathBuf};
@@ -33,7 +35,7 @@ use crate::{Error, Result};
 pub use shared::SharedJournal;
 
 /// The steps from an empty file to the journal of this version; an older one takes those that it lacks.
-const SCHEMA: [&str; 2] = [include_str!("schema.sql"), include_str!("schema-2.sql")];
+const SCHEMA: [&str; 3] = [include_str!("schema.sql"), include_str!("schema-2.sql"), include_str!("schema-3.sql")];
 
 const FORMAT: i64 = SCHEMA.len() as i64;
 
@@ -331,7 +333,7 @@ mod tests {
         drop(db);
         let error = Journal::open(&path).err().unwrap();
         assert_eq!(error.exit_code(), 65);
-        assert!(error.to_string().contains("format 7, expected 2"), "{error}");
+        assert!(error.to_string().contains("format 7, expected 3"), "{error}");
     }
 
     #[test]

@@ -240,6 +240,7 @@ fn item(dir: &Path, key: &str, bag_type: Option<&str>, family: Option<&str>, pic
         image
     };
     Item {
+        evaluation_only: false,
         id: ItemId::new("shop", key),
         store: "shop".into(),
         url: format!("http://shop.test/{key}"),

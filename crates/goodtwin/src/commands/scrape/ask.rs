@@ -151,8 +151,20 @@ pub fn quarantine(out: &Path) -> Outcome {
     if items.is_empty() {
         return say("no item is in quarantine");
     }
+    let mut why = journal.quarantined(None)?;
     for item in items {
-        say(format_args!("{}\n  {}\n  {}", one_line(&item.id), one_line(&item.url), one_line(&item.detail)))?;
+        say(format_args!("{}\n  {}", one_line(&item.id), one_line(&item.url)))?;
+        let (own, rest): (Vec<_>, Vec<_>) = why.into_iter().partition(|row| row.item.as_str() == item.id);
+        why = rest;
+        if own.is_empty() {
+            say(format_args!("  {}", one_line(&item.detail)))?;
+        }
+        for row in &own {
+            say(format_args!("  {}", one_line(&row.conflict.to_string())))?;
+        }
+        if let Some(row) = own.first() {
+            say(format_args!("  the page: {}", goodtwin_scraper::quarantine::path(out, &row.page).display()))?;
+        }
     }
     Ok(())
 }

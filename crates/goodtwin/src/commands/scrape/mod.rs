@@ -23,7 +23,7 @@ pub struct Args {
     /// Where the journal and the pictures go, instead of the config's `out`
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Only this store; may be given more than once
+    /// Only this store, verified or not; may be given more than once
     #[arg(long, value_name = "NAME")]
     store: Vec<String>,
     /// Take what fell since the last runs as it is: the store has changed, and is read rightly
@@ -82,6 +82,9 @@ pub fn run(args: Args) -> Outcome {
 fn scrape(args: Args) -> Outcome {
     let path = args.config.ok_or_else(|| Failure::usage("--config is missing"))?;
     let mut config = Config::load(&path, &args.store)?;
+    if args.store.is_empty() {
+        config.refuse_unverified()?;
+    }
     if let Some(out) = args.out {
         config.out = out;
     }
