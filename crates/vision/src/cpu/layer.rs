@@ -143,18 +143,27 @@ impl Layer {
     }
 }
 
-/// How a layer's work is dealt out.
+/// How a layer's work is dealt out. It changes no byte.
 struct Plan {
-    /// A task transforms its tiles and makes all slabs of them; else all tiles are transformed first, and a task makes one slab.
+    /// A task transforms its tiles and makes all slabs of them; else all tiles are transformed first, and a task makes one slab,
+    /// so that many weights are read once for many tiles.
     fused: bool,
+    /// Rows of tiles of a task.
     rows: usize,
 }
 
+/// Tiles of a task: enough to make use of weights that were read, few enough for the second level of the cache.
+const TILES: usize = 30;
+/// Of a task that makes one slab.
+const TILES_OF_SLAB: usize = 56;
+
 impl Plan {
     fn new(shape: &Shape) -> Plan {
-        let fused = shape.slabs <= 2;
-        let tiles = if fused { 28 } else { 56 };
-        Plan { fused, rows: (tiles / shape.tiles_across()).clamp(1, shape.tile_rows()) }
+        // Two tasks a thread, as threads are seldom equally fast.
+        let tasks = 2 * rayon::current_num_threads();
+        let fused = shape.slabs <= 4 && shape.tile_rows() >= tasks;
+        let (tiles, tasks) = if fused { (TILES, tasks) } else { (TILES_OF_SLAB, 1) };
+        Plan { fused, rows: (tiles / shape.tiles_across()).min(shape.tile_rows() / tasks).max(1) }
     }
 
     fn chunks(&self, shape: &Shape) -> Vec<Range<usize>> {

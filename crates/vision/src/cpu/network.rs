@@ -10,8 +10,8 @@ use super::shape::SLAB;
 use crate::vgg16::{CONVOLUTIONS, channels};
 use crate::{Result, Weights};
 
-/// Pixels of the first block that are on their way at once: one picture at 224 px. What memory holds does not grow with the
-/// number of pictures.
+/// Pixels of the first block that are on their way at once, for each two threads: one picture at 224 px. What memory holds does
+/// not grow with the number of pictures.
 const PIXELS: usize = 224 * 224;
 /// Blocks 4 and 5 have few tiles and many weights, so that so many times more pictures share one pass over the weights.
 const DEEP: usize = 8;
@@ -82,7 +82,8 @@ impl Convolutions {
         let split = self.layers.partition_point(|(number, _)| *number < 4);
         let (wide, deep) = self.layers.split_at(split);
         let scale = if self.first.is_some() { 1 } else { 16 * 16 };
-        let few = (PIXELS / (scale * height * width).max(1)).max(1);
+        let pixels = PIXELS * rayon::current_num_threads().div_ceil(2);
+        let few = (pixels / (scale * height * width).max(1)).max(1);
         let out =
             wide.iter().chain(deep).fold([channels, height, width], |[_, h, w], (_, layer)| layer.out_shape(h, w));
         let mut values = Vec::with_capacity(images * out.iter().product::<usize>());
