@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -130,6 +130,7 @@ fn told_to_machines(crawl: &Crawl, ended: &Ended) {
     assert_eq!((&totals["items"], &totals["exit_code"]), (&60.into(), &0.into()));
     let states = totals["states"].as_object().unwrap();
     assert_eq!(states.values().map(|n| n.as_u64().unwrap()).sum::<u64>(), 60);
+    checked_by_prometheus(&crawl.metrics);
     let samples = crawl.samples();
     for name in ["goodtwin_scrape_items", "goodtwin_scrape_items_total"] {
         let of_name = samples.iter().filter(|(sample, _)| sample.starts_with(&format!("{name}{{")));
@@ -139,6 +140,18 @@ fn told_to_machines(crawl: &Crawl, ended: &Ended) {
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs_f64();
     let success = samples["goodtwin_last_success_timestamp_seconds{stage=\"scrape\"}"];
     assert!(success <= now && now - success < 3600.0, "{success} {now}");
+}
+
+/// Prometheus' own check, where it is installed; [`Crawl::samples`] reads the file in any case.
+fn checked_by_prometheus(metrics: &Path) {
+    let file = std::fs::File::open(metrics).unwrap();
+    match Command::new("promtool").args(["check", "metrics"]).stdin(file).output() {
+        Ok(said) => {
+            let text = String::from_utf8_lossy(&said.stdout).into_owned() + &String::from_utf8_lossy(&said.stderr);
+            assert!(said.status.success() && text.trim().is_empty(), "promtool: {text}");
+        }
+        Err(_) => eprintln!("promtool did not check the metrics: it is not installed"),
+    }
 }
 
 fn asked_by_people(crawl: &Crawl) {

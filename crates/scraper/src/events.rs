@@ -25,6 +25,7 @@ pub(crate) fn summary(summary: &Summary) -> Map<String, Value> {
     let stores: Vec<Value> = summary.stores.iter().map(store).collect();
     let mut fields = totals(&summary.total());
     fields.insert("exit_code".into(), summary.exit_code().into());
+    fields.insert("fetched_bytes".into(), summary.fetched_bytes.into());
     fields.insert("interrupted".into(), summary.interrupted.into());
     fields.insert("stores".into(), stores.into());
     let near: Vec<Value> =

@@ -30,6 +30,10 @@ pub struct Metrics {
     pub drift: BTreeMap<(String, String), bool>,
     /// Pictures that were refused, by cause, as the journal has them now.
     pub refused_pictures: BTreeMap<String, i64>,
+    /// Decoded bytes that this run fetched.
+    pub fetched_bytes: u64,
+    /// Seconds between two requests to each host, at the end of this run.
+    pub gaps: BTreeMap<String, f64>,
     /// The day of the oldest rating that counts.
     pub oldest_rating: Option<Timestamp>,
 }
@@ -56,6 +60,8 @@ impl Metrics {
             items,
             drift: drops.map(|drop| (drop, true)).collect(),
             refused_pictures: journal.refused_pictures()?,
+            fetched_bytes: summary.fetched_bytes,
+            gaps: summary.hosts.iter().map(|(host, pace)| (host.clone(), pace.gap.as_secs_f64())).collect(),
             oldest_rating: oldest.and_then(|day| day.to_zoned_datetime(TimeZone::UTC).ok()).map(|day| day.timestamp()),
         })
     }
@@ -81,7 +87,7 @@ impl std::fmt::Display for Metrics {
             "When a stage last ended with exit 0.",
             &success,
         )?;
-        let code = [sample(&stage, self.exit_code.into())];
+        let code = [sample(&stage, self.exit_code)];
         family(f, "goodtwin_last_exit_code", "gauge", "How a stage last ended.", &code)?;
         let by_state = |counts: &BTreeMap<(String, String), i64>| -> Vec<String> {
             counts.iter().map(|((store, state), n)| sample(&[("store", store), ("state", state)], *n)).collect()
@@ -99,6 +105,12 @@ impl std::fmt::Display for Metrics {
             self.refused_pictures.iter().map(|(cause, n)| sample(&[("reason", cause)], *n)).collect();
         let help = "Pictures of items that are none, by reason, now.";
         family(f, "goodtwin_scrape_pictures_refused", "gauge", help, &refused)?;
+        let fetched = [sample(&[], self.fetched_bytes)];
+        let help = "Decoded bytes that were fetched since the last run began.";
+        family(f, "goodtwin_fetch_bytes_total", "counter", help, &fetched)?;
+        let gaps: Vec<String> = self.gaps.iter().map(|(host, gap)| sample(&[("host", host)], *gap)).collect();
+        let help = "Time between two requests to a host at the end of the last run.";
+        family(f, "goodtwin_host_gap_seconds", "gauge", help, &gaps)?;
         let oldest: Vec<String> = self.oldest_rating.iter().map(|time| sample(&[], seconds(*time))).collect();
         let help = "The day of the oldest rating that counts.";
         family(f, "goodtwin_oldest_rating_timestamp_seconds", "gauge", help, &oldest)
@@ -115,7 +127,7 @@ fn family(f: &mut impl Write, name: &str, kind: &str, help: &str, samples: &[Str
 }
 
 /// `{store="a",state="ok"} 7`
-fn sample(labels: &[(&str, &str)], value: i64) -> String {
+fn sample(labels: &[(&str, &str)], value: impl std::fmt::Display) -> String {
     let escape = |text: &str| text.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n");
     let labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escape(value))).collect();
     if labels.is_empty() { format!(" {value}") } else { format!("{{{}}} {value}", labels.join(",")) }
@@ -133,6 +145,8 @@ mod tests {
             exit_code: 3,
             ended: [count(["a", "ok"], 120), count(["a", "no-price"], 2)].into(),
             items: [count(["o\"dd\\\n", "ok"], 60)].into(),
+            fetched_bytes: 4096,
+            gaps: [("shop.example".to_string(), 1.5)].into(),
             oldest_rating: Some(Timestamp::UNIX_EPOCH),
             ..Metrics::default()
         };
@@ -150,6 +164,12 @@ goodtwin_scrape_items_total{store=\"a\",state=\"ok\"} 120
 # HELP goodtwin_scrape_items Items that are in a state now.
 # TYPE goodtwin_scrape_items gauge
 goodtwin_scrape_items{store=\"o\\\"dd\\\\\\n\",state=\"ok\"} 60
+# HELP goodtwin_fetch_bytes_total Decoded bytes that were fetched since the last run began.
+# TYPE goodtwin_fetch_bytes_total counter
+goodtwin_fetch_bytes_total 4096
+# HELP goodtwin_host_gap_seconds Time between two requests to a host at the end of the last run.
+# TYPE goodtwin_host_gap_seconds gauge
+goodtwin_host_gap_seconds{host=\"shop.example\"} 1.5
 # HELP goodtwin_oldest_rating_timestamp_seconds The day of the oldest rating that counts.
 # TYPE goodtwin_oldest_rating_timestamp_seconds gauge
 goodtwin_oldest_rating_timestamp_seconds 0

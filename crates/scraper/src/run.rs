@@ -60,7 +60,7 @@ pub async fn run_with(config: &Config, options: &Options, progress: Progress, st
     };
     let journal = SharedJournal::new(journal);
     let governor = Arc::new(Governor::new(Clock::system(), stop.clone()));
-    let fetcher = Fetcher::new(&config.user_agent, governor, journal.clone(), Limits::default())?;
+    let fetcher = Fetcher::new(&config.user_agent, governor.clone(), journal.clone(), Limits::default())?;
 
     let pictures = AtWork::default();
     let mut ends: Vec<Option<Result<Done, StoreEnd>>> = config.stores.iter().map(|_| None).collect();
@@ -115,7 +115,8 @@ pub async fn run_with(config: &Config, options: &Options, progress: Progress, st
         }
     }
     drop(at_work);
-    let summary = summarize(config, &journal, run, ends, interrupted).await?;
+    let mut summary = summarize(config, &journal, run, ends, interrupted).await?;
+    (summary.fetched_bytes, summary.hosts) = (fetcher.received(), governor.paces());
     // Some items asked for again are no scrape that went well.
     if options.retry.is_empty() {
         let code = summary.exit_code();
@@ -156,5 +157,5 @@ async fn summarize(
     let brands = journal.look(move |journal| journal.brands_of(run)).await?;
     let near = |brand: String| Some((config.ratings.near_miss(&brand)?.brand.clone(), brand));
     let near_misses = brands.into_iter().filter_map(near).map(|(like, brand)| (brand, like)).collect();
-    Ok(Summary { stores, interrupted, near_misses })
+    Ok(Summary { stores, interrupted, near_misses, ..Summary::default() })
 }

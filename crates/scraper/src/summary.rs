@@ -8,6 +8,7 @@ use goodtwin_core::terminal::one_line;
 
 use crate::State;
 use crate::drift::Drop;
+use crate::governor::HostPace;
 use crate::journal::items::Tally;
 
 /// What a run came to.
@@ -19,6 +20,10 @@ pub struct Summary {
     pub interrupted: bool,
     /// Brands of items that have no rating, each with a rated brand whose name is much like its own.
     pub near_misses: Vec<(String, String)>,
+    /// Decoded bytes that were fetched.
+    pub fetched_bytes: u64,
+    /// How fast each host was asked at the end.
+    pub hosts: BTreeMap<String, HostPace>,
 }
 
 /// What one store came to.

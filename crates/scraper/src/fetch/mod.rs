@@ -10,6 +10,7 @@ mod robots_txt;
 mod tests;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -166,6 +167,7 @@ pub struct Fetcher {
     token: String,
     limits: Limits,
     robots: robots_txt::Cache,
+    received: AtomicU64,
 }
 
 /// One answer to one request, before redirects are followed.
@@ -191,7 +193,13 @@ impl Fetcher {
             token: robots::product_token(user_agent).into(),
             limits,
             robots: robots_txt::Cache::default(),
+            received: AtomicU64::new(0),
         })
+    }
+
+    /// How many decoded bytes came so far, those of answers that were refused among them.
+    pub fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
     }
 
     /// Fetch a page.
@@ -320,6 +328,7 @@ impl Fetcher {
         let mut body = BytesMut::new();
         let cut = |e: reqwest::Error| FetchError::Cut { url: url.to_string(), reason: whole_reason(&e) };
         while let Some(chunk) = response.chunk().await.map_err(cut)? {
+            self.received.fetch_add(chunk.len() as u64, Ordering::Relaxed);
             body.extend_from_slice(&chunk);
             if body.len() > cap {
                 match oversize {

@@ -8,7 +8,7 @@
 
 mod retry_after;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -165,6 +165,15 @@ impl Governor {
         let pace = host.pace();
         let gap = pace.delay.max(pace.penalty).max(pace.rest);
         HostPace { gap, took: pace.took.checked_div(pace.requests).unwrap_or_default() }
+    }
+
+    /// [`Governor::pace_of`] all hosts that were asked.
+    pub fn paces(&self) -> BTreeMap<String, HostPace> {
+        let hosts: Vec<String> = {
+            let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+            hosts.values().filter(|host| host.pace().requests > 0).map(|host| host.name.clone()).collect()
+        };
+        hosts.into_iter().map(|host| (host.clone(), self.pace_of(&host))).collect()
     }
 
     /// Wait for the host's next turn.
