@@ -144,26 +144,25 @@ pub fn report(out: &Path) -> Outcome {
     }
 }
 
-/// The items whose pages contradict themselves.
+/// The items whose pages contradict themselves: both values, who says them, and where the page lies.
 pub fn quarantine(out: &Path) -> Outcome {
     let journal = open(out)?;
     let items = journal.all_in(State::Quarantined)?;
     if items.is_empty() {
         return say("no item is in quarantine");
     }
-    let mut why = journal.quarantined(None)?;
-    for item in items {
+    let conflicts = journal.quarantined(None)?;
+    for item in &items {
         say(format_args!("{}\n  {}", one_line(&item.id), one_line(&item.url)))?;
-        let (own, rest): (Vec<_>, Vec<_>) = why.into_iter().partition(|row| row.item.as_str() == item.id);
-        why = rest;
-        if own.is_empty() {
+        let of_item: Vec<_> = conflicts.iter().filter(|row| row.item.as_str() == item.id).collect();
+        if of_item.is_empty() {
             say(format_args!("  {}", one_line(&item.detail)))?;
         }
-        for row in &own {
+        for row in &of_item {
             say(format_args!("  {}", one_line(&row.conflict.to_string())))?;
         }
-        if let Some(row) = own.first() {
-            say(format_args!("  the page: {}", goodtwin_scraper::quarantine::path(out, &row.page).display()))?;
+        if let Some(row) = of_item.first() {
+            say(format_args!("  page: {}", goodtwin_scraper::quarantine::path(out, &row.page).display()))?;
         }
     }
     Ok(())
