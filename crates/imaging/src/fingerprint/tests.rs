@@ -140,9 +140,9 @@ fn real_photographs_are_told_apart() {
             ("square, quality 85", |p| anew(&p.pad_to_square([255; 3]), 85)),
         ];
         for (n, (name, change)) in changes.into_iter().enumerate() {
-            let found =
-                photographs.iter().zip(&prints).filter(|((_, p), print)| print.is_near(&Fingerprint::of(&change(p))));
-            let part = found.count() as f64 / photographs.len().max(1) as f64;
+            let tried = || photographs.iter().zip(&prints).step_by(every);
+            let found = tried().filter(|((_, p), print)| print.is_near(&Fingerprint::of(&change(p)))).count();
+            let part = found as f64 / tried().count().max(1) as f64;
             println!("{set}: {name}: {part:.3} found");
             let least = if n < 4 { 0.99 } else { 0.6 };
             assert!(photographs.is_empty() || part >= least, "{set}: {name}: {part}");

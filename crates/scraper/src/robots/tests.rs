@@ -136,7 +136,7 @@ fn forgiving_of_spelling_marks_and_line_ends() {
 }
 
 #[test]
-fn what_lies_beyond_500_kib_is_not_read_and_half_a_line_neither() {
+fn what_lies_beyond_the_limit_is_not_read_and_half_a_line_neither() {
     let mut body = b"User-agent: *\nDisallow: /a\n".to_vec();
     body.resize(MAX_BYTES - 9, b'#');
     body.extend_from_slice(b"\nDisallow: /public/no\n");
