@@ -6,11 +6,11 @@
 
 use crate::{Format, Refusal};
 
-/// Walk the file's frame to its end.
+/// Walk the file's frame to its end; how many pictures are in it, an animation's frames or a camera's views.
 ///
 /// # Errors
 /// `truncated` when the bytes stop before it, `undecodable` when the frame holds no picture or makes no sense.
-pub fn check(format: Format, bytes: &[u8]) -> Result<(), Refusal> {
+pub fn check(format: Format, bytes: &[u8]) -> Result<u32, Refusal> {
     let walked = match format {
         Format::Jpeg => jpeg(bytes),
         Format::Png => png(bytes),
@@ -61,9 +61,9 @@ impl<'a> Cursor<'a> {
 }
 
 /// Markers up to the end of the image. A thumbnail's end lies inside of an APP segment, which its length skips.
-fn jpeg(bytes: &[u8]) -> Result<(), Fault> {
+fn jpeg(bytes: &[u8]) -> Result<u32, Fault> {
     let mut file = Cursor::new(bytes, 2, "no end-of-image marker");
-    let mut scans = 0;
+    let (mut scans, mut pictures) = (0, 1);
     loop {
         // Between segments, 0xff may be repeated as a filler; after a scan, this skips its entropy-coded data.
         while file.byte()? != 0xff {}
@@ -73,7 +73,7 @@ fn jpeg(bytes: &[u8]) -> Result<(), Fault> {
         }
         match marker {
             0xd9 if scans == 0 => return Err(Senseless("the image ends before any picture data")),
-            0xd9 => return Ok(()),
+            0xd9 => return Ok(pictures),
             // A stuffed zero and restart markers belong to the scan; 0x01 stands alone.
             0x00 | 0x01 | 0xd0..=0xd8 => {}
             _ => {
@@ -81,57 +81,97 @@ fn jpeg(bytes: &[u8]) -> Result<(), Fault> {
                 if length < 2 {
                     return Err(Senseless("a segment is shorter than its own length field"));
                 }
-                file.take(length - 2)?;
+                let start = file.at;
+                let payload = file.take(length - 2)?;
                 scans += usize::from(marker == 0xda);
+                if marker == 0xe2 && payload.starts_with(b"MPF\0") {
+                    pictures = further_pictures(bytes, start + 4)?;
+                }
             }
         }
     }
 }
 
+/// How many pictures a camera has put into one file, by its Multi-Picture Format index, a TIFF directory at `base`. The first
+/// of them is whole without the others, but the file is not. An index that makes no sense is passed over.
+fn further_pictures(bytes: &[u8], base: usize) -> Result<u32, Fault> {
+    let little = bytes.get(base..base + 2) == Some(b"II");
+    let number = |at: usize, length: usize| {
+        let field = bytes.get(base.checked_add(at)?..)?.get(..length)?;
+        let digit = |value: u64, byte: &u8| value << 8 | u64::from(*byte);
+        Some(if little { field.iter().rev().fold(0, digit) } else { field.iter().fold(0, digit) } as usize)
+    };
+    let mut pictures = 1;
+    let Some(directory) = number(4, 4) else { return Ok(1) };
+    for entry in 0..number(directory, 2).unwrap_or(0).min(16) {
+        let at = directory + 2 + 12 * entry;
+        let (Some(tag), Some(count), Some(value)) = (number(at, 2), number(at + 4, 4), number(at + 8, 4)) else {
+            break;
+        };
+        match tag {
+            0xb001 => pictures = (value as u32).clamp(1, 1000),
+            0xb002 => {
+                for picture in 0..(count / 16).min(1000) {
+                    let row = value.saturating_add(16 * picture);
+                    let (Some(size), Some(offset)) = (number(row + 4, 4), number(row + 8, 4)) else { break };
+                    // The first one's offset is zero, and counts from the file's start.
+                    if offset > 0 && base + offset < bytes.len() + size && base + offset + size > bytes.len() {
+                        return Err(Ends("the index promises a further picture"));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(pictures)
+}
+
 /// Chunks up to IEND.
-fn png(bytes: &[u8]) -> Result<(), Fault> {
+fn png(bytes: &[u8]) -> Result<u32, Fault> {
     let mut file = Cursor::new(bytes, 8, "no IEND chunk");
-    let mut has_data = false;
+    let (mut has_data, mut frames) = (false, 1);
     loop {
         let length = u32::from_be_bytes(file.four()?) as usize;
         let kind = file.four()?;
-        file.take(length)?;
+        let data = file.take(length)?;
         file.four()?;
-        match &kind {
-            b"IDAT" => has_data = true,
-            b"IEND" if has_data => return Ok(()),
-            b"IEND" => return Err(Senseless("no IDAT chunk")),
+        match (&kind, data) {
+            (b"IDAT", _) => has_data = true,
+            (b"acTL", [a, b, c, d, ..]) if !has_data => frames = u32::from_be_bytes([*a, *b, *c, *d]).max(1),
+            (b"IEND", _) if has_data => return Ok(frames),
+            (b"IEND", _) => return Err(Senseless("no IDAT chunk")),
             _ => {}
         }
     }
 }
 
 /// All the bytes that the RIFF header promises, and in them a whole chunk with a picture.
-fn webp(bytes: &[u8]) -> Result<(), Fault> {
+fn webp(bytes: &[u8]) -> Result<u32, Fault> {
     let mut header = Cursor::new(bytes, 4, "the RIFF header promises more");
     let size = u32::from_le_bytes(header.four()?) as usize;
     let body = header.take(size)?;
     let mut chunks = Cursor::new(body, 4, "a chunk promises more");
-    let mut has_picture = false;
+    let (mut has_picture, mut frames) = (false, 0);
     while chunks.at < body.len() {
         let kind = chunks.four()?;
         let length = u32::from_le_bytes(chunks.four()?) as usize;
         chunks.take(length)?;
         chunks.at += length % 2;
         has_picture |= matches!(&kind, b"VP8 " | b"VP8L" | b"ANMF");
+        frames += u32::from(&kind == b"ANMF");
     }
-    if has_picture { Ok(()) } else { Err(Senseless("no chunk holds a picture")) }
+    if has_picture { Ok(frames.max(1)) } else { Err(Senseless("no chunk holds a picture")) }
 }
 
 /// Blocks up to the trailer.
-fn gif(bytes: &[u8]) -> Result<(), Fault> {
+fn gif(bytes: &[u8]) -> Result<u32, Fault> {
     let mut file = Cursor::new(bytes, 6, "no trailer");
     let screen = file.take(7)?;
     colour_table(&mut file, screen[4])?;
     let mut frames = 0;
     loop {
         match file.byte()? {
-            0x3b if frames > 0 => return Ok(()),
+            0x3b if frames > 0 => return Ok(frames),
             0x3b => return Err(Senseless("no frame before the trailer")),
             0x21 => {
                 file.byte()?;

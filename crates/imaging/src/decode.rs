@@ -2,12 +2,13 @@
 
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use image::error::ImageError;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
-use crate::{Format, Picture, Refusal, complete};
+use crate::{Format, Picture, Refusal, complete, jpeg};
 
 /// The shortest side that is taken, in pixels.
 pub const MIN_SIDE: u32 = 16;
@@ -38,17 +39,67 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
     Ok(Inspected { format, width: picture.width(), height: picture.height() })
 }
 
-/// Decode, turn upright, flatten on white.
-pub(crate) fn decode(bytes: &[u8]) -> Result<(Format, Picture), Refusal> {
-    let format = Format::of(bytes)?;
-    complete::check(format, bytes)?;
-    // Decoders have panicked on strangers' files before; one such file must not take a whole scrape along.
-    let decoded = catch_unwind(AssertUnwindSafe(|| decode_whole(format, bytes)));
-    let picture = decoded.map_err(|_| Refusal::Undecodable { format, reason: "the decoder panicked".into() })??;
-    Ok((format, picture))
+/// A file's picture, and what the file is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decoded {
+    /// By its bytes, whatever its name says.
+    pub format: Format,
+    /// Of an animation, the first frame as it is shown.
+    pub picture: Picture,
+    /// An animation's frames, or the views that a camera put into one file; else 1. Counted, not decoded.
+    pub frames: u32,
 }
 
-fn decode_whole(format: Format, bytes: &[u8]) -> Result<Picture, Refusal> {
+/// Decode, turn upright, flatten on white; a picture that is too small to show a bag is a picture.
+///
+/// # Errors
+/// Every [`Refusal`] but [`Refusal::TooSmall`].
+pub fn decode_any_size(bytes: &[u8]) -> Result<Decoded, Refusal> {
+    decode_from(bytes, 1)
+}
+
+/// Decode, turn upright, flatten on white.
+pub(crate) fn decode(bytes: &[u8]) -> Result<(Format, Picture), Refusal> {
+    let decoded = decode_from(bytes, MIN_SIDE)?;
+    Ok((decoded.format, decoded.picture))
+}
+
+fn decode_from(bytes: &[u8], min_side: u32) -> Result<Decoded, Refusal> {
+    let format = Format::of(bytes)?;
+    let frames = complete::check(format, bytes)?;
+    // Decoders have panicked on strangers' files before; one such file must not take a whole scrape along.
+    let decoded = catch_unwind(AssertUnwindSafe(|| decode_whole(format, bytes, min_side)));
+    let picture = decoded.map_err(|_| Refusal::Undecodable { format, reason: "the decoder panicked".into() })??;
+    Ok(Decoded { format, picture, frames })
+}
+
+/// Large pictures are decoded one at a time, whatever number of threads asks: each may take [`MAX_ALLOCATION`] and more.
+static LARGE: Mutex<()> = Mutex::new(());
+/// What counts as large, in pixels.
+const LARGE_PIXELS: u64 = 8_000_000;
+
+fn decode_whole(format: Format, bytes: &[u8], min_side: u32) -> Result<Picture, Refusal> {
+    let usual = match format == Format::Jpeg && jpeg::needs_care(bytes) {
+        true => None,
+        false => Some(decode_as_usual(format, bytes, min_side)),
+    };
+    let (mut image, orientation) = match usual {
+        Some(Err(Refusal::Undecodable { .. } | Refusal::Unsupported { .. })) | None if format == Format::Jpeg => {
+            let no_frame = || Refusal::Undecodable { format, reason: "no frame header".into() };
+            let (width, height) = jpeg::size(bytes).ok_or_else(no_frame)?;
+            check_size(width, height, u64::from(width) * u64::from(height) * 4, min_side)?;
+            let _turn = turn(width, height);
+            jpeg::decode(bytes)?
+        }
+        Some(decoded) => decoded?,
+        None => unreachable!("only a JPEG needs care"),
+    };
+    image.apply_orientation(orientation);
+    Ok(flatten(image))
+}
+
+/// The pixels as they are stored, and how they are to be turned.
+fn decode_as_usual(format: Format, bytes: &[u8], min_side: u32) -> Result<(DynamicImage, Orientation), Refusal> {
     let refuse = |error| refusal(format, error);
     let mut reader = ImageReader::with_format(Cursor::new(bytes), image_format(format));
     let mut limits = Limits::no_limits();
@@ -56,16 +107,21 @@ fn decode_whole(format: Format, bytes: &[u8]) -> Result<Picture, Refusal> {
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(refuse)?;
     let (width, height) = decoder.dimensions();
-    check_size(width, height, decoder.total_bytes())?;
+    check_size(width, height, decoder.total_bytes(), min_side)?;
+    let _turn = turn(width, height);
     // A broken EXIF block is no reason to refuse a picture.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut image = DynamicImage::from_decoder(decoder).map_err(refuse)?;
-    image.apply_orientation(orientation);
-    Ok(flatten(image))
+    Ok((DynamicImage::from_decoder(decoder).map_err(refuse)?, orientation))
 }
 
-fn check_size(width: u32, height: u32, allocation: u64) -> Result<(), Refusal> {
-    if width.min(height) < MIN_SIDE {
+/// Held while a large picture is decoded.
+fn turn(width: u32, height: u32) -> Option<MutexGuard<'static, ()>> {
+    let is_large = u64::from(width) * u64::from(height) > LARGE_PIXELS;
+    is_large.then(|| LARGE.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+fn check_size(width: u32, height: u32, allocation: u64, min_side: u32) -> Result<(), Refusal> {
+    if width.min(height) < min_side {
         return Err(Refusal::TooSmall { width, height });
     }
     let too_large = |limit: String| Err(Refusal::TooLarge { what: format!("{width} x {height} pixels; {limit}") });

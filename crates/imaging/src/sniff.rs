@@ -48,6 +48,9 @@ impl Format {
         if bytes.starts_with(b"GIF87a") || bytes.starts_with(b"GIF89a") {
             return Ok(Format::Gif);
         }
+        if let Some(format) = started(bytes) {
+            return Err(Refusal::Truncated { format, received: bytes.len(), missing: "not even its first bytes" });
+        }
         if let Some(what) = other_image(bytes) {
             return Err(Refusal::Unsupported { what: what.into() });
         }
@@ -63,6 +66,21 @@ impl fmt::Display for Format {
             Format::WebP => "WebP",
             Format::Gif => "GIF",
         })
+    }
+}
+
+/// The format whose signature these few bytes are the start of.
+fn started(bytes: &[u8]) -> Option<Format> {
+    let is_start_of =
+        |signature: &[u8]| bytes.len() >= 2 && bytes.len() < signature.len() && signature.starts_with(bytes);
+    let is_riff =
+        bytes.len() < 12 && bytes.starts_with(b"RIFF") && b"WEBP".starts_with(bytes.get(8..).unwrap_or_default());
+    match () {
+        () if is_start_of(&[0xff, 0xd8, 0xff]) => Some(Format::Jpeg),
+        () if is_start_of(b"\x89PNG\r\n\x1a\n") => Some(Format::Png),
+        () if is_riff || is_start_of(b"RIFF") => Some(Format::WebP),
+        () if is_start_of(b"GIF87a") || is_start_of(b"GIF89a") => Some(Format::Gif),
+        () => None,
     }
 }
 

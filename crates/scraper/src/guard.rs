@@ -23,6 +23,14 @@ pub enum Refused {
         /// The address.
         url: String,
     },
+    /// A port of another service than the web's.
+    #[error("{url}: port {port} belongs to another service")]
+    Port {
+        /// The address.
+        url: String,
+        /// The port.
+        port: u16,
+    },
     /// It lies on this machine or in a private network.
     #[error("{host}: loopback, private and reserved addresses are not asked")]
     Private {
@@ -30,6 +38,26 @@ pub enum Refused {
         host: String,
     },
 }
+
+impl Refused {
+    /// The cause in one word.
+    pub fn cause(&self) -> &'static str {
+        match self {
+            Refused::Scheme { .. } => "scheme",
+            Refused::Credentials { .. } => "credentials",
+            Refused::Port { .. } => "port",
+            Refused::Private { .. } => "private",
+        }
+    }
+}
+
+/// Ports that no browser asks by HTTP, since other services listen there (the Fetch standard's list).
+const BLOCKED_PORTS: &[u16] = &[
+    0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109,
+    110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531,
+    532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060,
+    5061, 6000, 6379, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
+];
 
 /// Check what can be seen from the address alone; names are looked at when they are resolved.
 pub fn check_url(url: &Url, allow_loopback: bool) -> Result<(), Refused> {
@@ -42,12 +70,15 @@ pub fn check_url(url: &Url, allow_loopback: bool) -> Result<(), Refused> {
         let _ = bare.set_password(None);
         return Err(Refused::Credentials { url: bare.to_string() });
     }
+    if let Some(port) = url.port().filter(|port| BLOCKED_PORTS.contains(port)) {
+        return Err(Refused::Port { url: url.to_string(), port });
+    }
     let ip = match url.host() {
         Some(Host::Ipv4(ip)) => IpAddr::V4(ip),
         Some(Host::Ipv6(ip)) => IpAddr::V6(ip),
         Some(Host::Domain(name)) => {
-            return match is_localhost(name) {
-                true if !allow_loopback => Err(Refused::Private { host: name.into() }),
+            return match is_local_name(name) {
+                true if !(allow_loopback && is_localhost(name)) => Err(Refused::Private { host: name.into() }),
                 _ => Ok(()),
             };
         }
@@ -76,6 +107,29 @@ fn is_localhost(name: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost")
 }
 
+/// Names that no public server answers to: names without a dot, and domains that are kept for local use or for none (RFC 6761,
+/// 6762, 7686, 8375, 9476; ICANN's `internal`). Whatever they resolve to lies on somebody's own network.
+fn is_local_name(name: &str) -> bool {
+    const LOCAL: [&str; 12] = [
+        "localhost",
+        "localdomain",
+        "local",
+        "internal",
+        "intranet",
+        "lan",
+        "home",
+        "corp",
+        "private",
+        "onion",
+        "home.arpa",
+        "invalid",
+    ];
+    let name = name.trim_end_matches('.');
+    let is_below =
+        |domain: &&str| name.strip_suffix(*domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    !name.contains('.') || LOCAL.iter().any(|domain| is_below(&domain))
+}
+
 /// Whether an address is one of the public network, by IANA's registers of special purposes.
 pub fn is_public(ip: IpAddr) -> bool {
     match ip {
@@ -95,6 +149,7 @@ fn is_public_v4(ip: Ipv4Addr) -> bool {
         || (a == 100 && (64..128).contains(&b)) // shared by carriers
         || (a == 192 && b == 0 && c == 0)
         || (a == 192 && b == 88 && c == 99) // 6to4 relays
+        || [a, b, c, ip.octets()[3]] == [168, 63, 129, 16] // a cloud's own services
         || (a == 198 && (18..20).contains(&b)) // benchmarks
         || a >= 224; // multicast and the future
     !reserved
@@ -112,16 +167,35 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
         [0, 0, 0, 0, 0, 0xffff, high, low] => embedded(high, low),
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] => embedded(high, low),
         [0x2002, high, low, ..] => embedded(high, low),
+        // ISATAP carries the IPv4 address at its end.
+        [.., 0 | 0x200, 0x5efe, high, low] if !embedded(high, low) => false,
         // Teredo, benchmarks, ORCHID, and others of 2001::/23; then documentation.
         [0x2001, b, ..] if b < 0x200 => false,
         [0x2001, 0xdb8, ..] => false,
         [0x3fff, b, ..] if b < 0x1000 => false,
+        // The 6bone that was.
+        [0x3ffe, ..] => false,
         // Of all the rest, only 2000::/3 is given out.
         [a, ..] => a & 0xe000 == 0x2000,
     }
 }
 
-/// Resolves names by the system, and leaves out addresses that [`is_public`] does not take.
+/// Whether an address may be asked whose name resolves to these addresses: every one of them must be public, since any of them
+/// may be the one that is connected to.
+///
+/// # Errors
+/// As [`check_url`]; [`Refused::Private`] also for a name that resolves to nothing.
+pub fn check_resolved(url: &Url, addresses: &[IpAddr]) -> Result<(), Refused> {
+    check_url(url, false)?;
+    let host = url.host_str().unwrap_or_default();
+    let is_name = matches!(url.host(), Some(Host::Domain(_)));
+    if (is_name && addresses.is_empty()) || !addresses.iter().all(|ip| is_public(*ip)) {
+        return Err(Refused::Private { host: host.into() });
+    }
+    Ok(())
+}
+
+/// Resolves names by the system, and refuses a name with an address among its own that [`is_public`] does not take.
 #[derive(Clone, Copy, Debug)]
 pub struct PublicResolver {
     /// Whether loopback may stay.
@@ -134,12 +208,13 @@ impl Resolve for PublicResolver {
         Box::pin(async move {
             let host = name.as_str().to_string();
             let found = tokio::net::lookup_host((host.as_str(), 0)).await?;
-            let kept: Vec<_> =
-                found.filter(|a| is_public(a.ip()) || (allow_loopback && a.ip().is_loopback())).collect();
-            if kept.is_empty() {
+            let found: Vec<_> = found.collect();
+            let is_fit = |ip: IpAddr| is_public(ip) || (allow_loopback && ip.is_loopback());
+            // One private address among public ones is how a name is bent to another network.
+            if found.is_empty() || !found.iter().all(|a| is_fit(a.ip())) {
                 return Err(Refused::Private { host }.into());
             }
-            Ok(Box::new(kept.into_iter()) as Addrs)
+            Ok(Box::new(found.into_iter()) as Addrs)
         })
     }
 }
@@ -187,6 +262,49 @@ mod tests {
         }
         for url in ["http://93.184.216.34/", "https://shop.example/a", "http://[2606:4700::1]/", "http://172.32.0.1/"] {
             assert!(check(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn names_of_local_networks_and_ports_of_other_services_are_refused() {
+        for url in [
+            "http://intranet/",
+            "http://metadata.google.internal/computeMetadata/v1/",
+            "http://printer.local./",
+            "http://router.home.arpa/",
+            "http://\u{ff11}\u{ff12}\u{ff17}.0.0.1/",
+            "http://\u{24db}ocalhost/",
+            "http://[::127.0.0.1]/",
+            "http://[64:ff9b:1::a00:1]/",
+            "http://[2001:0:4136:e378:8000:63bf:3fff:fdd2]/",
+            "http://[2606:4700::200:5efe:10.0.0.1]/",
+            "http://shop.example:22/",
+            "http://shop.example:6379/",
+            "http://168.63.129.16/",
+        ] {
+            assert!(!check(url), "{url}");
+        }
+        assert!(check("https://shop.example:8443/") && check("http://localhost.shop.example/"));
+    }
+
+    #[test]
+    fn one_private_address_among_public_ones_is_enough() {
+        let url = "https://shop.example/".parse().unwrap();
+        let resolved = |all: &[&str]| {
+            let addresses: Vec<IpAddr> = all.iter().map(|a| a.parse().unwrap()).collect();
+            check_resolved(&url, &addresses).is_ok()
+        };
+        assert!(resolved(&["93.184.216.34", "2606:4700::1"]));
+        assert!(!resolved(&["93.184.216.34", "10.0.0.1"]));
+        assert!(!resolved(&[]));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_address_makes_it_panic(url in "(http://)?.{0,40}", segments: [u16; 8]) {
+            if let Ok(url) = url.parse() {
+                let _ = check_resolved(&url, &[IpAddr::V6(segments.into())]);
+            }
         }
     }
 

@@ -24,16 +24,22 @@ pub struct Answer {
 pub fn answer(case: Case) -> Result<Answer, String> {
     let refused = |cause| Ok(Answer { allowed: false, cause: Some(cause) });
     let Ok(url) = case.url.parse::<Url>() else { return refused("not-an-address") };
-    if let Err(refusal) = guard::check_url(&url, false) {
-        return refused(match refusal {
-            guard::Refused::Scheme { .. } => "scheme",
-            guard::Refused::Credentials { .. } => "credentials",
-            guard::Refused::Private { .. } => "private",
-        });
+    let judged = match case.resolves_to {
+        None => guard::check_url(&url, false),
+        // A host that is itself an address resolves to nothing else; what the list says is checked all the same.
+        Some(addresses) => match addresses.iter().map(|a| address(a)).collect::<Option<Vec<IpAddr>>>() {
+            Some(addresses) => guard::check_resolved(&url, &addresses),
+            None => return refused("not-an-address"),
+        },
+    };
+    match judged {
+        Ok(()) => Ok(Answer { allowed: true, cause: None }),
+        Err(refusal) => refused(refusal.cause()),
     }
-    let all_public = |all: &Vec<String>| all.iter().all(|a| a.parse::<IpAddr>().is_ok_and(guard::is_public));
-    match &case.resolves_to {
-        Some(addresses) if !all_public(addresses) => refused("private"),
-        _ => Ok(Answer { allowed: true, cause: None }),
-    }
+}
+
+/// An address as resolvers print it: without brackets, perhaps with a zone, which only local addresses have.
+fn address(text: &str) -> Option<IpAddr> {
+    let text = text.trim().trim_start_matches('[').trim_end_matches(']');
+    text.split('%').next()?.parse().ok()
 }
