@@ -45,6 +45,8 @@ enum Command {
     Serve(commands::serve::Args),
     /// Answer test cases, one JSON line each, with the functions that scrape uses
     Conform(commands::conform::Args),
+    /// Where the time goes on this machine
+    Bench(commands::bench::Args),
     /// Serve the demo's four stores on loopback
     Demo(commands::demo::Args),
 }
@@ -65,6 +67,7 @@ fn main() -> ExitCode {
         Command::Search(args) => commands::search::run(args),
         Command::Serve(args) => commands::serve::run(args),
         Command::Conform(args) => commands::conform::run(args),
+        Command::Bench(args) => commands::bench::run(args),
         Command::Demo(args) => commands::demo::run(args),
     };
     exit::report(done)

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::sync_channel;
 
 use goodtwin_core::atomic::{self, StagedDir};
 use goodtwin_core::dataset::to_json_lines;
@@ -16,12 +15,13 @@ use crate::manifest::{
     CatalogManifest, EMBEDDINGS, FORMAT, FileEntry, ITEMS, MANIFEST, Parents, RunPath, TENSOR, Thumbnails,
     thumbnail_path,
 };
+use crate::pipeline::ahead;
 use crate::reader::{Reusable, item_key};
 use crate::{Encoder, Error, Result};
 
 /// Large enough for a card on a sharp screen, small enough for a page of them: some 30 KB each.
 const THUMBNAILS: Thumbnails = Thumbnails { longest: 480, quality: 82 };
-/// Pictures that wait to be embedded at once, framed. Two such batches are in memory; at full size, a picture a core.
+/// Pictures that wait to be embedded at once, framed. Four such batches are in memory; at full size, a picture a core.
 const BATCH: usize = 32;
 
 /// What [`build`] made.
@@ -97,7 +97,7 @@ fn place(row: &Row) -> usize {
     images.map(|i| &i.sha256).position(|sha256| *sha256 == row.sha256).unwrap_or(usize::MAX)
 }
 
-/// Decode and embed, one batch being decoded while the one before is embedded.
+/// Decode and embed, batches being decoded while those before are embedded.
 fn embed_all(
     encoder: &Encoder,
     dataset: &Dataset,
@@ -106,28 +106,21 @@ fn embed_all(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<HashMap<ContentId, Vec<f32>>> {
     let mut vectors = HashMap::with_capacity(rows.len());
-    std::thread::scope(|scope| {
-        let (send, receive) = sync_channel(1);
-        scope.spawn(move || {
-            // Of a stranger's pictures a batch may be gigabytes at full size.
-            let framed = |row: &&Row| decode(dataset, row, folder).map(|picture| (encoder.frame)(&picture));
-            for batch in rows.chunks(BATCH) {
-                let decoded: Vec<Result<Picture>> = batch.par_iter().map(framed).collect();
-                // Results are gathered before the first error is picked, so that it is always the same one.
-                let pictures = decoded.into_iter().collect::<Result<Vec<_>>>();
-                let failed = pictures.is_err();
-                if send.send((batch, pictures)).is_err() || failed {
-                    return;
-                }
-            }
-        });
-        for (batch, pictures) in receive {
-            let features = encoder.embed(&pictures?)?;
-            vectors.extend(batch.iter().map(|row| row.sha256.clone()).zip(features.into_iter().map(|f| f.embedding)));
-            progress(Progress { done: vectors.len(), total: rows.len() });
-        }
-        Ok(vectors)
-    })
+    // Of a stranger's pictures a batch may be gigabytes at full size.
+    let framed = |row: &&Row| decode(dataset, row, folder).map(|picture| (encoder.frame)(&picture));
+    let prepare = |batch: &'_ [&'_ Row]| {
+        let decoded: Vec<Result<Picture>> = batch.par_iter().map(framed).collect();
+        // Results are gathered before the first error is picked, so that it is always the same one.
+        let hashes: Vec<ContentId> = batch.iter().map(|row| row.sha256.clone()).collect();
+        (hashes, decoded.into_iter().collect::<Result<Vec<_>>>())
+    };
+    ahead(rows.chunks(BATCH), prepare, |(hashes, pictures)| {
+        let features = encoder.embed(&pictures?)?;
+        vectors.extend(hashes.into_iter().zip(features.into_iter().map(|f| f.embedding)));
+        progress(Progress { done: vectors.len(), total: rows.len() });
+        Ok::<(), Error>(())
+    })?;
+    Ok(vectors)
 }
 
 /// A row's picture; its thumbnail is written on the way.

@@ -1,5 +1,6 @@
 //! One file a subcommand: its options, and the call into the crate that does the work.
 
+pub mod bench;
 pub mod catalog;
 pub mod conform;
 pub mod dataset;

@@ -1,0 +1,85 @@
+//! `goodtwin bench embed`.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use goodtwin_inference::bench::{Bench, Bound, Report};
+use goodtwin_vision::preprocess::{Colour, Fit};
+use goodtwin_vision::{Compute, DeviceChoice, Preprocess, Weights};
+
+use crate::exit::{Failure, Outcome, say};
+
+/// Measure embedding, stage by stage, on painted photographs of 800 x 600.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Pixels of a side of the network's input
+    #[arg(long, value_name = "PIXELS", default_value_t = 224)]
+    size: u32,
+    /// Pictures at once
+    #[arg(long, value_name = "N,N,...", value_delimiter = ',', default_value = "1,8",
+          value_parser = clap::value_parser!(u16).range(1..=1024))]
+    batch: Vec<u16>,
+    /// JSON instead of a table
+    #[arg(long)]
+    json: bool,
+    /// auto takes a real GPU if there is one; gpu takes any Vulkan adapter, software included
+    #[arg(long, value_name = "auto|cpu|gpu", default_value_t)]
+    device: DeviceChoice,
+    /// VGG16's ImageNet weights
+    #[arg(long, value_name = "FILE", default_value = "checkpoints/vgg16-imagenet-f16.safetensors")]
+    weights: PathBuf,
+}
+
+/// Run the command.
+pub fn run(args: Args) -> Outcome {
+    let preprocess = Preprocess { size: args.size, colour: Colour::Full, fit: Fit::Pad };
+    preprocess.check()?;
+    let imagenet = Weights::load_vgg16_imagenet(&args.weights)?;
+    let compute = Compute::choose(args.device)?;
+    let scratch = tempfile::tempdir().map_err(|e| Failure::new(73, format!("cannot make a temporary folder: {e}")))?;
+    let started = Instant::now();
+    let bench = Bench { imagenet: &imagenet, compute: &compute, preprocess: &preprocess, now: &|| started.elapsed() };
+    let batches: Vec<usize> = args.batch.iter().map(|n| usize::from(*n)).collect();
+    let report = bench.run(&batches, scratch.path())?;
+    if args.json {
+        return say(serde_json::to_string_pretty(&report).expect("figures serialise"));
+    }
+    table(&report)
+}
+
+fn table(report: &Report) -> Outcome {
+    say(format_args!("{}, {} px", report.device, report.size))?;
+    say(format_args!(
+        "at most: {:.0} GFLOP/s (matrix multiplication), {:.1} GB/s (copy)",
+        report.peak_gflops, report.peak_gbytes
+    ))?;
+    for batch in &report.batches {
+        say(format_args!(
+            "\nbatch {:<8} {:>10} {:>7} {:>9} {:>8}  bound by",
+            batch.batch, "ms/picture", "share", "GFLOP/s", "of peak"
+        ))?;
+        for stage in &batch.stages {
+            let or_dash = |value: Option<String>| value.unwrap_or_else(|| "-".into());
+            let bound = match stage.bound {
+                Bound::Compute => "compute",
+                Bound::Memory => "memory bandwidth",
+                Bound::Disk => "disk (cached)",
+            };
+            say(format_args!(
+                "{:<14} {:>10.3} {:>6.1}% {:>9} {:>8}  {bound}",
+                stage.name,
+                stage.ms,
+                100.0 * stage.share,
+                or_dash(stage.gflops.map(|g| format!("{g:.0}"))),
+                or_dash(stage.of_peak.map(|p| format!("{:.0}%", 100.0 * p))),
+            ))?;
+        }
+        say(format_args!(
+            "network alone {:.1} images/s; from file to embedding {:.1} images/s, the network waiting {:.1} % of the time",
+            batch.network_images_per_second,
+            batch.images_per_second,
+            100.0 * batch.waiting
+        ))?;
+    }
+    Ok(())
+}

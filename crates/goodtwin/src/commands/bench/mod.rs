@@ -1,0 +1,27 @@
+//! `goodtwin bench`: where the time goes on this machine, as a table or as JSON.
+
+mod embed;
+
+use clap::Subcommand;
+
+use crate::exit::Outcome;
+
+/// Options.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// From a photograph's file to its embedding, stage by stage: disk, decode, resize, trunk, head
+    Embed(embed::Args),
+}
+
+/// Run the command.
+pub fn run(args: Args) -> Outcome {
+    match args.command {
+        Command::Embed(args) => embed::run(args),
+    }
+}

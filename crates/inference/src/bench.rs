@@ -1,0 +1,322 @@
+//! Where the time of embedding goes, stage by stage, beside what the machine can do at most.
+//!
+//! What binds a stage follows the roofline model (Williams, Waterman, Patterson 2009): the time that its multiply-adds take at
+//! the pace of a large matrix multiplication against the time that its bytes take at the pace of a large copy, both measured in
+//! the same run. Operations are those of the plain convolution: Winograd's algorithm saves most of them, so that the trunk may
+//! pass the matrix multiplication's pace.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use burn::tensor::{Distribution, Tensor};
+use goodtwin_core::Error as CoreError;
+use goodtwin_imaging::Picture;
+use goodtwin_vision::embedder::input_tensor;
+use goodtwin_vision::pooling::{gem, grid, unit};
+use goodtwin_vision::vgg16::{Block, CHANNELS, CONVOLUTIONS};
+use goodtwin_vision::{Compute, Preprocess, Trunk, Weights};
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::pipeline::ahead;
+use crate::{Error, Result};
+
+/// Each stage is measured so often, after once that does not count; the median counts.
+const ROUNDS: usize = 5;
+/// Batches that go through the whole pipeline.
+const BATCHES: usize = 6;
+/// The painted photographs, as shops have them.
+const PHOTO: (u32, u32) = (800, 600);
+/// The dense layer of the default recipe.
+const DENSE: usize = 1024;
+
+/// What was measured.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The device, for people.
+    pub device: String,
+    /// Pixels of a side.
+    pub size: u32,
+    /// Billions of floating-point operations a second of a matrix multiplication of 2,048 x 2,048 on the device.
+    pub peak_gflops: f64,
+    /// Billions of bytes a second that a large copy reads and writes, in the computer's memory.
+    pub peak_gbytes: f64,
+    /// One for each batch size.
+    pub batches: Vec<Batch>,
+}
+
+/// Embedding in batches of one size.
+#[derive(Clone, Debug, Serialize)]
+pub struct Batch {
+    /// Pictures at once.
+    pub batch: usize,
+    /// In the order of the work.
+    pub stages: Vec<Stage>,
+    /// Pictures a second through trunk and head alone.
+    pub network_images_per_second: f64,
+    /// Pictures a second from file to embedding, stages overlapping.
+    pub images_per_second: f64,
+    /// The share of that time in which the network waited for pictures.
+    pub waiting: f64,
+}
+
+/// One stage.
+#[derive(Clone, Debug, Serialize)]
+pub struct Stage {
+    /// What it does.
+    pub name: &'static str,
+    /// Milliseconds a picture, all cores at work.
+    pub ms: f64,
+    /// Of the time of all stages.
+    pub share: f64,
+    /// Billions of floating-point operations a second; none for a stage that has none to speak of.
+    pub gflops: Option<f64>,
+    /// Of [`Report::peak_gflops`].
+    pub of_peak: Option<f64>,
+    /// What it cannot get below.
+    pub bound: Bound,
+}
+
+/// What holds a stage back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Bound {
+    /// Multiply-adds, or the decoder's logic.
+    Compute,
+    /// The memory's pace.
+    Memory,
+    /// Reading files, here from the system's cache.
+    Disk,
+}
+
+/// What to measure.
+pub struct Bench<'a> {
+    /// ImageNet's VGG16.
+    pub imagenet: &'a Weights,
+    /// The device.
+    pub compute: &'a Compute,
+    /// Size, colours and fit.
+    pub preprocess: &'a Preprocess,
+    /// The time since any fixed moment.
+    pub now: &'a dyn Fn() -> Duration,
+}
+
+/// A stage before it is set beside the peaks: milliseconds, operations and bytes a picture.
+struct Timed {
+    name: &'static str,
+    ms: f64,
+    flops: f64,
+    bytes: f64,
+    bound: Option<Bound>,
+}
+
+impl Bench<'_> {
+    /// Measure each batch size on painted photographs, kept in the folder `scratch`.
+    ///
+    /// # Errors
+    /// Those of the disk, and of weights that are not whole.
+    pub fn run(&self, batches: &[usize], scratch: &Path) -> Result<Report> {
+        let most = batches.iter().copied().max().unwrap_or(1);
+        let files = photographs(most, scratch)?;
+        let network = Network::load(self.imagenet, self.compute)?;
+        let (peak_gflops, peak_gbytes) = (self.peak_gflops(), self.peak_gbytes());
+        let measure = |batch: &usize| self.batch(&files[..*batch], &network, peak_gflops, peak_gbytes);
+        let batches = batches.iter().map(measure).collect::<Result<_>>()?;
+        let device = self.compute.describe().to_owned();
+        Ok(Report { device, size: self.preprocess.size, peak_gflops, peak_gbytes, batches })
+    }
+
+    fn batch(&self, files: &[PathBuf], network: &Network, peak_gflops: f64, peak_gbytes: f64) -> Result<Batch> {
+        let n = files.len();
+        let input_bytes = 4.0 * self.preprocess.len() as f64;
+        let mut bytes = vec![];
+        let disk = self.time(n, || bytes = read(files))?;
+        let bytes = bytes.into_iter().collect::<Result<Vec<_>>>()?;
+        let mut pictures = vec![];
+        let decode = self.time(n, || pictures = bytes.par_iter().map(|b| decoded(b)).collect())?;
+        let mut planes = vec![];
+        let resize = self.time(n, || planes = pictures.par_iter().map(|p| self.preprocess.apply(p)).collect())?;
+        let input = || input_tensor(&planes, self.preprocess, self.compute.device());
+        let trunk = self.time(n, || wait(network.trunk.forward(input())))?;
+        let block4 = network.trunk.forward(input());
+        let block5 = self.time(n, || wait(network.block5.forward(block4.clone())))?;
+        let maps = network.block5.forward(block4.clone());
+        let head = self.time(n, || drop(network.head(block4.clone(), maps.clone()).into_data()))?;
+
+        let size = self.preprocess.size;
+        let photo = (3 * PHOTO.0 * PHOTO.1) as f64;
+        let share_of_weights = |values: usize| 4.0 * values as f64 / n as f64;
+        let dense = network.dense.shape().num_elements();
+        let timed = [
+            Timed { name: "disk", ms: disk, flops: 0.0, bytes: 0.0, bound: Some(Bound::Disk) },
+            Timed { name: "decode", ms: decode, flops: 0.0, bytes: photo, bound: Some(Bound::Compute) },
+            Timed { name: "resize", ms: resize, flops: 0.0, bytes: photo + input_bytes, bound: None },
+            Timed {
+                name: "trunk",
+                ms: trunk,
+                flops: (1..=4).map(|b| flops(b, size)).sum(),
+                bytes: input_bytes
+                    + (1..=4).map(|b| maps_bytes(b, size)).sum::<f64>()
+                    + share_of_weights(weights(1..=4)),
+                bound: None,
+            },
+            Timed {
+                name: "block 5",
+                ms: block5,
+                flops: flops(5, size),
+                bytes: maps_bytes(5, size) + share_of_weights(weights(5..=5)),
+                bound: None,
+            },
+            Timed { name: "head", ms: head, flops: 2.0 * dense as f64, bytes: share_of_weights(dense), bound: None },
+        ];
+        let whole: f64 = timed.iter().map(|t| t.ms).sum();
+        let stages = timed.iter().map(|t| t.beside(whole, peak_gflops, peak_gbytes)).collect();
+        let (images_per_second, waiting) = self.pipeline(files, network)?;
+        let network_images_per_second = 1e3 / (trunk + block5 + head);
+        Ok(Batch { batch: n, stages, network_images_per_second, images_per_second, waiting })
+    }
+
+    /// From file to embedding, stages overlapping: pictures a second, and the share of the time in which the network waited.
+    fn pipeline(&self, files: &[PathBuf], network: &Network) -> Result<(f64, f64)> {
+        let prepare = |files: &[PathBuf]| {
+            let planes = |bytes: Result<Vec<u8>>| Ok(self.preprocess.apply(&decoded(&bytes?)));
+            read(files).into_par_iter().map(planes).collect::<Result<Vec<_>>>()
+        };
+        let start = (self.now)();
+        let mut working = Duration::ZERO;
+        ahead((0..BATCHES).map(|_| files), prepare, |planes| {
+            let from = (self.now)();
+            let block4 = network.trunk.forward(input_tensor(&planes?, self.preprocess, self.compute.device()));
+            let block5 = network.block5.forward(block4.clone());
+            drop(network.head(block4, block5).into_data());
+            working += (self.now)() - from;
+            Ok::<(), Error>(())
+        })?;
+        let whole = ((self.now)() - start).as_secs_f64();
+        Ok(((BATCHES * files.len()) as f64 / whole, 1.0 - working.as_secs_f64() / whole))
+    }
+
+    /// Milliseconds a picture.
+    fn time(&self, pictures: usize, mut work: impl FnMut()) -> Result<f64> {
+        work();
+        let mut rounds: Vec<f64> = (0..ROUNDS)
+            .map(|_| {
+                let from = (self.now)();
+                work();
+                ((self.now)() - from).as_secs_f64()
+            })
+            .collect();
+        rounds.sort_by(f64::total_cmp);
+        Ok(1e3 * rounds[ROUNDS / 2] / pictures as f64)
+    }
+
+    fn peak_gflops(&self) -> f64 {
+        let side = 2048;
+        let random = || Tensor::<2>::random([side, side], Distribution::Uniform(-1.0, 1.0), self.compute.device());
+        let (a, b) = (random(), random());
+        let ms = self.time(1, || drop(a.clone().matmul(b.clone()).slice([0..1, 0..1]).into_data()));
+        2.0 * (side as f64).powi(3) / ms.unwrap_or(f64::NAN) / 1e6
+    }
+
+    fn peak_gbytes(&self) -> f64 {
+        let from = vec![1.0f32; 32 << 20];
+        let mut to = vec![0.0f32; from.len()];
+        let chunk = 1 << 18;
+        let copy = || to.par_chunks_mut(chunk).zip(from.par_chunks(chunk)).for_each(|(t, f)| t.copy_from_slice(f));
+        8.0 * from.len() as f64 / self.time(1, copy).unwrap_or(f64::NAN) / 1e6
+    }
+}
+
+impl Timed {
+    fn beside(&self, whole: f64, peak_gflops: f64, peak_gbytes: f64) -> Stage {
+        let gflops = (self.flops > 0.0).then(|| self.flops / self.ms / 1e6);
+        let by_roofline = match self.flops / peak_gflops >= self.bytes / peak_gbytes {
+            true => Bound::Compute,
+            false => Bound::Memory,
+        };
+        Stage {
+            name: self.name,
+            ms: self.ms,
+            share: self.ms / whole,
+            gflops,
+            of_peak: gflops.map(|g| g / peak_gflops),
+            bound: self.bound.unwrap_or(by_roofline),
+        }
+    }
+}
+
+/// The default recipe's network with a dense layer at random: what its weights are changes no time.
+struct Network {
+    trunk: Trunk,
+    block5: Block,
+    dense: Tensor<2>,
+}
+
+impl Network {
+    fn load(imagenet: &Weights, compute: &Compute) -> Result<Network> {
+        let device = compute.device();
+        Ok(Network {
+            trunk: Trunk::load(imagenet, device)?,
+            block5: Block::load(5, imagenet, device)?.fix(5),
+            dense: Tensor::random([9 * CHANNELS[3] + CHANNELS[4], DENSE], Distribution::Uniform(-1.0, 1.0), device),
+        })
+    }
+
+    fn head(&self, block4: Tensor<4>, block5: Tensor<4>) -> Tensor<2> {
+        let pooled = Tensor::cat(vec![unit(grid(block4)), unit(gem(block5))], 1);
+        unit(pooled.matmul(self.dense.clone()))
+    }
+}
+
+/// Reading one value waits for all.
+fn wait(maps: Tensor<4>) {
+    drop(maps.slice([0..1, 0..1, 0..1, 0..1]).into_data());
+}
+
+/// Multiply-adds of a block's plain convolutions, twice.
+fn flops(block: usize, size: u32) -> f64 {
+    let pixels = f64::from(size >> (block - 1)).powi(2);
+    2.0 * pixels * weights(block..=block) as f64
+}
+
+fn weights(blocks: std::ops::RangeInclusive<usize>) -> usize {
+    let of = |block: usize| {
+        let out = CHANNELS[block - 1];
+        let first = if block == 1 { 3 } else { CHANNELS[block - 2] };
+        9 * out * (first + (CONVOLUTIONS[block - 1] - 1) * out)
+    };
+    blocks.map(of).sum()
+}
+
+/// Each convolution of a block writes its maps and the next reads them.
+fn maps_bytes(block: usize, size: u32) -> f64 {
+    let maps = f64::from(size >> (block - 1)).powi(2) * CHANNELS[block - 1] as f64;
+    8.0 * maps * CONVOLUTIONS[block - 1] as f64
+}
+
+/// Painted photographs as JPEG files: slow changes with a fine texture, as leather has.
+fn photographs(count: usize, folder: &Path) -> Result<Vec<PathBuf>> {
+    let (width, height) = PHOTO;
+    (0..count)
+        .map(|number| {
+            let value = |i: u32| {
+                let (x, y, c) = (i / 3 % width, i / 3 / width, i % 3);
+                let texture = (x.wrapping_mul(2654435761) ^ y.wrapping_mul(40503) ^ number as u32) >> 27;
+                ((x * (c + 1) + y * (3 - c)) / 8 % 200 + texture) as u8
+            };
+            let path = folder.join(format!("{number}.jpg"));
+            let jpeg = Picture::new(width, height, (0..3 * width * height).map(value).collect()).to_jpeg(88);
+            std::fs::write(&path, jpeg).map_err(|e| CoreError::disk(&path, "write the file", e))?;
+            Ok(path)
+        })
+        .collect()
+}
+
+fn read(files: &[PathBuf]) -> Vec<Result<Vec<u8>>> {
+    let bytes = |path: &PathBuf| Ok(std::fs::read(path).map_err(|e| CoreError::read(path, "photograph", e))?);
+    files.par_iter().map(bytes).collect()
+}
+
+fn decoded(bytes: &[u8]) -> Picture {
+    Picture::decode(bytes).expect("we wrote this photograph ourselves")
+}
