@@ -1,7 +1,8 @@
 //! The picture: upright, three channels, and nothing else.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use image::codecs::{jpeg::JpegEncoder, png::PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 
@@ -62,28 +63,26 @@ impl Picture {
         if (width, height) == (self.width, self.height) {
             return self.clone();
         }
-        let source = ImageRef::new(self.width, self.height, &self.rgb, PixelType::U8x3)
-            .expect("a picture has as many bytes as its size says");
-        let mut target = Image::new(width, height, PixelType::U8x3);
-        let triangle = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-        Resizer::new().resize(&source, &mut target, &triangle).expect("both have the same pixel type");
-        Picture::new(width, height, target.into_vec())
+        self.resampled(&triangle(), width, height)
     }
 
     /// A part of it, given as left, top, width and height in parts of its sides, stretched to this size.
     pub(crate) fn resize_part(&self, part: (f64, f64, f64, f64), width: u32, height: u32) -> Self {
         let (w, h) = (f64::from(self.width), f64::from(self.height));
-        let source = ImageRef::new(self.width, self.height, &self.rgb, PixelType::U8x3)
+        let part =
+            triangle().crop(part.0 * w, part.1 * h, (part.2 * w).min(w - part.0 * w), (part.3 * h).min(h - part.1 * h));
+        self.resampled(&part, width, height)
+    }
+
+    /// The typed call, since the untyped one compiles the filter for all fifteen pixel types: minutes, for one that is used.
+    fn resampled(&self, options: &ResizeOptions, width: u32, height: u32) -> Self {
+        let source = TypedImageRef::<U8x3>::from_buffer(self.width, self.height, &self.rgb)
             .expect("a picture has as many bytes as its size says");
-        let mut target = Image::new(width, height, PixelType::U8x3);
-        let triangle = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).crop(
-            part.0 * w,
-            part.1 * h,
-            (part.2 * w).min(w - part.0 * w),
-            (part.3 * h).min(h - part.1 * h),
-        );
-        Resizer::new().resize(&source, &mut target, &triangle).expect("the part lies within the picture");
-        Picture::new(width, height, target.into_vec())
+        let mut rgb = vec![0; 3 * width as usize * height as usize];
+        let mut target =
+            TypedImage::<U8x3>::from_buffer(width, height, &mut rgb).expect("it was made as long as this size needs");
+        Resizer::new().resize_typed(&source, &mut target, options).expect("the part lies within the picture");
+        Picture::new(width, height, rgb)
     }
 
     /// The picture in the middle of the smallest square that holds it, on a ground of one colour.
@@ -144,6 +143,10 @@ impl Picture {
             .expect("memory does not fail and the picture has as many bytes as its size says");
         bytes
     }
+}
+
+fn triangle() -> ResizeOptions {
+    ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
 }
 
 #[cfg(test)]
