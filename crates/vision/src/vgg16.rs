@@ -106,7 +106,7 @@ impl Trunk {
     /// Which code does the sums: what was kept of another's may differ in the last bits. The number is raised when they
     /// change.
     pub fn arithmetic(compute: &Compute) -> String {
-        format!("vgg16 1, {}", compute.backend())
+        format!("vgg16 2, {}", compute.backend())
     }
 
     /// `[n, 3, h, w]`, preprocessed, to `block4_pool`: `[n, 512, h/16, w/16]`.

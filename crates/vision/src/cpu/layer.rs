@@ -11,6 +11,9 @@ use super::shape::{SLAB, Shape};
 use super::steps::COLUMN;
 use super::winograd::{F4, F6, Winograd};
 
+/// Reading the weights of a frequency takes as long as multiplying so many tiles by them, as measured on one machine.
+const WEIGHTS_IN_TILES: usize = 12;
+
 /// A convolution of 64, 128, ... channels.
 pub struct Layer {
     channels_in: usize,
@@ -32,7 +35,10 @@ impl Layer {
 
     pub fn shape(&self, images: usize, height: usize, width: usize) -> Shape {
         let shape = |m| Shape { images, height, width, slabs: self.channels_in / SLAB, pool: self.pool, m };
-        let cost = |s: &Shape| s.tiles_across() * s.tiles_down() * s.frequencies();
+        // Weights come from far, so that reading them costs as much as some tiles do; small maps come in large batches, which
+        // share that. The batch itself has no say, as it must change no byte.
+        let reading = WEIGHTS_IN_TILES.min(height * width * WEIGHTS_IN_TILES / (28 * 28));
+        let cost = |s: &Shape| (s.tiles_across() * s.tiles_down() + reading) * s.frequencies();
         let (four, six) = (shape(4), shape(6));
         if cost(&six) < cost(&four) { six } else { four }
     }
