@@ -6,6 +6,7 @@
 //! - [`real_photographs`]: real pictures of bags, from import to search.
 //! - [`bad_input`]: what each command says of what it cannot use, and with which exit code.
 //! - [`demo_script`]: `./scripts/demo --once`, from the shops to the page.
+//! - [`trust`]: leaks across a split are found, runs that cannot be compared are not.
 //! - [`support`]: how the binary, the shops and the browser are run.
 
 mod bad_input;
@@ -15,3 +16,4 @@ mod pipeline;
 mod ratings;
 mod real_photographs;
 mod support;
+mod trust;

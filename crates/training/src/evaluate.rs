@@ -13,7 +13,9 @@ use crate::cache::decode;
 use crate::evaluation::{ClassFigures, Classification, Evaluation, Kind, Measured, Mistake, Queries, RunName, Rung};
 use crate::metrics::{Confusion, argmax};
 use crate::retrieval::{Answers, Retrieval, ask, cluster};
-use crate::{Error, Result, Ui, ladder};
+use crate::train::Epoch;
+use crate::train::log::{self, Line};
+use crate::{Error, Result, Ui, ladder, model_card, report};
 
 /// The name of the original study's recipe.
 const SEED_RECIPE: &str = "seed";
@@ -181,6 +183,32 @@ pub fn evaluate(
     let run = run.map(|r| RunName { name: r.name(), model: r.embedder.model_id().clone() });
     let (queries, size, bootstrap) = (settings.queries, trunk.size, settings.bootstrap);
     Ok(Measured { dataset, run, queries, seen, size, bootstrap, rungs, classification }.conclude())
+}
+
+/// Write the run's report anew, and its model card where it was measured on its own data set.
+///
+/// # Errors
+/// A picture or the run's metrics that cannot be read; a full disk.
+pub fn publish(run: &Run, dataset: &Dataset, evaluation: &Evaluation) -> Result<()> {
+    let card = run.embedder.card();
+    let own = card.dataset == *dataset.id() && evaluation.queries == Queries::HeldOut;
+    let lines = if run.dir.join("metrics.jsonl").exists() { log::read(&run.dir).unwrap_or_default() } else { vec![] };
+    let history: Vec<Epoch> = lines
+        .into_iter()
+        .filter_map(|line| match line {
+            Line::Epoch(epoch) => Some(epoch),
+            _ => None,
+        })
+        .collect();
+    let best_epoch = card.metrics.get("best_epoch").map(|epoch| *epoch as usize);
+    let page = report::evaluated(card, dataset, &history, best_epoch, evaluation)?;
+    let name = if own { "report.html".to_string() } else { format!("report-{}.html", dataset.id().short()) };
+    atomic::write(&run.dir.join(name), page.as_bytes())?;
+    if own {
+        let readme = model_card::markdown(&run.name(), card, Some(evaluation));
+        atomic::write(&run.dir.join("README.md"), readme.as_bytes())?;
+    }
+    Ok(())
 }
 
 /// Row numbers of the pictures that ask, and how many do not since the run has seen them.

@@ -13,6 +13,7 @@
 //! - [`evaluation`]: what was measured, as people read it and as it is kept in the run's folder.
 //! - [`runs`]: a folder of runs in, a list of them, or two side by side out.
 //! - [`metrics`]: predictions and labels in, accuracy and a [`Confusion`](metrics::Confusion) matrix out.
+//! - [`model_card`]: what a run wrote of itself in, its `README.md` out.
 //! - [`report`]: metrics in, one HTML file with curves and matrix as pictures out.
 //! - [`ui`]: a bar with the time left on a terminal, plain lines elsewhere.
 //! - [`error`]: the [`Error`] of this crate.
@@ -26,6 +27,7 @@ pub mod evaluate;
 pub mod evaluation;
 pub mod ladder;
 pub mod metrics;
+pub mod model_card;
 pub mod recipe;
 pub mod report;
 pub mod retrieval;

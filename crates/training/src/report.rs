@@ -1,4 +1,11 @@
 //! `report.html`: one file that a person opens after a run.
+//!
+//! - [`render`]: what `goodtwin train` knows.
+//! - [`evaluated`](mod@evaluated): what `goodtwin eval` makes of it: the ladder, neighbours, mistakes.
+//! - `gallery`: small pictures inside of the page.
+
+mod evaluated;
+mod gallery;
 
 use std::fmt::Write;
 
@@ -8,17 +15,26 @@ use goodtwin_vision::ModelCard;
 use crate::metrics::Confusion;
 use crate::retrieval::Retrieval;
 use crate::train::Epoch;
+pub use evaluated::evaluated;
 
 const STYLE: &str = "
-:root { color-scheme: light dark; --ink: #1d2b24; --paper: #fbfaf6; --line: #cfd6cf; --a: #1f6f4a; --b: #b4552d }
-@media (prefers-color-scheme: dark) { :root { --ink: #e8ebe6; --paper: #161b18; --line: #3b453f; --a: #6fcf9c; --b: #f0a07a } }
+:root { color-scheme: light dark; --ink: #1d2b24; --faint: #5c6a62; --paper: #fbfaf6; --line: #cfd6cf; --a: #1f6f4a; --b: #b4552d }
+@media (prefers-color-scheme: dark) { :root { --ink: #e8ebe6; --faint: #a3aea7; --paper: #161b18; --line: #3b453f; --a: #6fcf9c; --b: #f0a07a } }
+@media print { :root { --ink: #000; --paper: #fff; --line: #bbb; --a: #1f6f4a; --b: #b4552d } .asked, figure, table { break-inside: avoid } }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
-h1 { font-size: 1.6rem } h2 { font-size: 1.2rem; margin-top: 2.2rem }
+.headline { font-size: 1.15rem; font-weight: 600; border-left: .3rem solid var(--a); padding-left: .8rem; margin-top: 0 }
+h1 { font-size: 1.6rem; overflow-wrap: anywhere } h2 { font-size: 1.25rem; margin-top: 2.4rem } h3 { font-size: 1.05rem }
 dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(10rem, 1fr)); gap: 1rem; margin: 0 }
 dl div { border: 1px solid var(--line); border-radius: .5rem; padding: .6rem .8rem } dt { font-size: .85rem } dd { margin: 0; font-size: 1.5rem; font-weight: 600 }
-table { border-collapse: collapse } td, th { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid var(--line) } td:first-child, th:first-child { text-align: left }
-svg { max-width: 100%; height: auto } svg text { fill: var(--ink); font: 12px system-ui, sans-serif }
-figure { margin: 0 } .curves { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 1rem } code { overflow-wrap: anywhere }
+.words { display: block } .words dt { font-weight: 600; margin-top: .6rem } .words dd { font-size: 1rem; font-weight: 400 }
+table { border-collapse: collapse; margin: 1rem 0 } td, th { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid var(--line); vertical-align: top }
+td:first-child, th:first-child { text-align: left } caption { text-align: left; font-weight: 600; padding: .3rem 0 } .run td { font-weight: 600 }
+small { display: block; font-weight: 400; color: var(--faint); white-space: nowrap } figcaption { font-size: .85rem; color: var(--faint) } .faint { fill: var(--faint) }
+.wide { overflow-x: auto } svg { max-width: 100%; height: auto } svg text { fill: var(--ink); font: 12px system-ui, sans-serif } svg text[font-weight] { font-weight: 700 }
+figure { margin: 0 } .curves { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr)); gap: 1rem } code, pre { overflow-wrap: anywhere; white-space: pre-wrap }
+.asked { display: flex; flex-wrap: wrap; gap: .6rem; padding: .6rem 0; border-bottom: 1px solid var(--line) } .asked p { width: 100%; margin: 0; font-size: .85rem; color: var(--faint) }
+.asked figure { width: 7.2rem } .asked img, .asked span { display: block; width: 7rem; height: 7rem; object-fit: contain; background: #fff; border: 3px solid transparent; border-radius: .3rem; box-sizing: border-box }
+.asked .right { border-color: var(--a) } .asked .query { border: 3px dashed var(--ink) } .asked .other { border: 1px solid var(--line) }
 ";
 
 /// The page of a run.
@@ -85,7 +101,15 @@ pub fn render(
             confusion.recall(i)
         );
     }
-    page += "</table><h2>Where it came from</h2><table>";
+    page += "</table>";
+    page += &provenance(card);
+    page += "</html>\n";
+    page
+}
+
+/// What the model was made from, and its recipe.
+fn provenance(card: &ModelCard) -> String {
+    let mut html = "<h2>Where it came from</h2><div class=wide><table>".to_string();
     for (what, value) in [
         ("model", card.id.to_string()),
         ("weights", card.weights.to_string()),
@@ -94,11 +118,11 @@ pub fn render(
         ("data set", card.dataset.to_string()),
         ("device", card.device.clone()),
     ] {
-        let _ = write!(page, "<tr><td>{what}<td style='text-align:left'><code>{}</code></tr>", escape(&value));
+        let _ = write!(html, "<tr><td>{what}<td style='text-align:left'><code>{}</code></tr>", escape(&value));
     }
     let recipe = serde_json::to_string_pretty(&card.recipe).expect("a recipe serialises");
-    let _ = writeln!(page, "</table><h2>Recipe</h2><pre>{}</pre></html>", escape(&recipe));
-    page
+    let _ = write!(html, "</table></div><h2>Recipe</h2><pre>{}</pre>", escape(&recipe));
+    html
 }
 
 const WIDTH: f64 = 420.0;

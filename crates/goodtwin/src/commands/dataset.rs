@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use goodtwin_core::terminal::{lines, note};
-use goodtwin_core::{Dataset, Split};
+use goodtwin_core::{Dataset, DatasetReader, Split};
 use goodtwin_scraper::Manifest;
 use goodtwin_training::Ui;
-use goodtwin_training::dataset::{self, Options};
+use goodtwin_training::dataset::{self, HoldOut, Options};
 
-use crate::exit::{Outcome, say};
+use crate::exit::{Failure, Outcome, say};
 
 /// Without a terminal, a line is printed each time as many pictures were read.
 const LINE_EVERY: usize = 1000;
@@ -41,6 +41,15 @@ enum Command {
         #[command(flatten)]
         target: Target,
     },
+    /// Look for what is on both sides of the split (exit 65 if anything is), and write README.md and croissant.json
+    Check {
+        /// The data set
+        #[arg(value_name = "DATASET")]
+        dir: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(clap::Args)]
@@ -51,6 +60,22 @@ struct Target {
     /// Seed of the split by family
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// What is held out to be tested: a fifth of the pictures by family, or by brand
+    #[arg(long, value_name = "family|brand", default_value = "family", value_parser = ["family", "brand"])]
+    split: String,
+    /// Hold out these brands instead, and train on all others
+    #[arg(long, value_name = "BRAND,...", value_delimiter = ',')]
+    hold_out_brands: Vec<String>,
+}
+
+impl Target {
+    fn hold_out(&self) -> HoldOut {
+        match (self.hold_out_brands.is_empty(), self.split.as_str()) {
+            (false, _) => HoldOut::These(self.hold_out_brands.clone()),
+            (true, "brand") => HoldOut::Brands,
+            (true, _) => HoldOut::Families,
+        }
+    }
 }
 
 /// Run the command.
@@ -63,8 +88,35 @@ pub fn run(args: Args) -> Outcome {
         Command::Import { dir, target } => {
             with_progress(&target, |options| dataset::import(&dir, &target.out, options))?
         }
+        Command::Check { dir, json } => return check(&dir, json),
     };
     say(summary(&made).trim_end())
+}
+
+fn check(dir: &Path, json: bool) -> Outcome {
+    let dataset = DatasetReader::open(dir)?;
+    let bar = Ui::detect().bar(dataset.rows.len() as u64, "pictures");
+    let checked = dataset::check(&dataset, &|| bar.inc(1))?;
+    bar.finish_and_clear();
+    dataset::card::write(&dataset)?;
+    if json {
+        say(serde_json::to_string_pretty(&checked).expect("findings serialise"))?;
+    } else {
+        for leak in &checked.leaks {
+            say(lines(&leak.to_string()))?;
+        }
+        say(format_args!(
+            "{}: {} pictures, {} on both sides of the split, {} pairs of near-duplicates within one",
+            dir.display(),
+            checked.pictures,
+            checked.leaks.len(),
+            checked.near_within
+        ))?;
+    }
+    match checked.leaks.len() {
+        0 => Ok(()),
+        n => Err(Failure::new(65, format!("{}: {n} pairs are on both sides of the split", dir.display()))),
+    }
 }
 
 fn with_progress<T>(target: &Target, make: impl FnOnce(&Options<'_>) -> T) -> T {
@@ -77,7 +129,7 @@ fn with_progress<T>(target: &Target, make: impl FnOnce(&Options<'_>) -> T) -> T 
             note(format_args!("{done} of {total} pictures read"));
         }
     };
-    let made = make(&Options { seed: target.seed, progress: &progress });
+    let made = make(&Options { seed: target.seed, hold_out: target.hold_out(), progress: &progress });
     bar.finish_and_clear();
     made
 }

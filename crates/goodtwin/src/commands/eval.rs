@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use goodtwin_core::terminal::lines;
+use goodtwin_core::terminal::{lines, note};
 use goodtwin_core::{ContentId, Dataset, DatasetReader};
 use goodtwin_training::Ui;
 use goodtwin_training::bootstrap::Bootstrap;
-use goodtwin_training::evaluate::{Run, Settings, evaluate};
+use goodtwin_training::evaluate::{Run, Settings, evaluate, publish};
 use goodtwin_training::evaluation::{Evaluation, Group, Queries, Rung};
 use goodtwin_training::retrieval::{Figures, Metric};
 use goodtwin_vision::{Compute, DeviceChoice};
@@ -64,6 +64,8 @@ pub fn run(args: Args) -> Outcome {
     if let Some(run) = &run {
         let path = Evaluation::path(&run.dir, run.embedder.card(), dataset.id(), args.queries);
         evaluation.write(&path)?;
+        publish(run, &dataset, &evaluation)?;
+        note(format_args!("report: {}", run.dir.join("report.html").display()));
     }
     match args.json {
         true => say(serde_json::to_string_pretty(&evaluation).expect("figures serialise")),

@@ -55,6 +55,14 @@ pub enum Error {
         /// Its one picture, as the source names it.
         file_name: String,
     },
+    /// Brands that cannot be held out.
+    #[error("{}: {what}", path.display())]
+    Brands {
+        /// Where the pictures came from.
+        path: PathBuf,
+        /// What is wrong with them, and what was expected.
+        what: String,
+    },
     /// The source says which split a picture belongs to, and what it says cannot be used.
     #[error("{}: {what}", path.display())]
     GivenSplit {

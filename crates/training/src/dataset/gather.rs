@@ -8,11 +8,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use goodtwin_core::dataset::LeftOut;
 use goodtwin_core::{BagType, ContentId, Dataset, DatasetWriter, Item, ItemId, Row, Split};
-use goodtwin_imaging::{Inspected, inspect};
+use goodtwin_imaging::{Fingerprint, Format, Picture, Refusal, fingerprint};
 use rayon::prelude::*;
 
-use super::split::{Member, by_family, describe, merge};
-use super::{Error, Options, Result};
+use super::hold_out::{self, hold_out};
+use super::split::merge;
+use super::{Error, Options, Result, card};
 
 /// The longest file that is read, in bytes; no photograph of [`goodtwin_imaging`]'s largest size needs more.
 const MAX_FILE: u64 = 128 << 20;
@@ -94,7 +95,9 @@ pub(super) fn gather(
     check(&kept, &origin)?;
     let (splits, how) = splits(&kept, &origin, options)?;
     let rows = kept.into_iter().zip(splits).map(|(picture, split)| picture.into_row(split)).collect();
-    Ok(writer.finish(rows, origin.parents, how, origin.left_out)?)
+    let made = writer.finish(rows, origin.parents, how, origin.left_out)?;
+    card::write(&made)?;
+    Ok(made)
 }
 
 enum Outcome {
@@ -107,7 +110,9 @@ struct Kept {
     class: BagType,
     file_name: String,
     sha256: ContentId,
-    found: Inspected,
+    width: u32,
+    height: u32,
+    fingerprint: Fingerprint,
 }
 
 impl Kept {
@@ -126,8 +131,8 @@ impl Kept {
         Row {
             file_name: self.file_name,
             sha256: self.sha256,
-            width: self.found.width,
-            height: self.found.height,
+            width: self.width,
+            height: self.height,
             bag_type: self.class,
             split,
             family: c.family,
@@ -168,11 +173,13 @@ fn read(mut candidate: Candidate, writer: &DatasetWriter) -> Result<Outcome> {
     let Some(class) = candidate.bag_type.take() else {
         return left_out(candidate, Some(sha256), "no-type", "expected `bag_type` or `label`".into());
     };
-    match inspect(&bytes) {
+    let look = || -> Result<(Format, Picture), Refusal> { Ok((Format::of(&bytes)?, Picture::decode(&bytes)?)) };
+    match look() {
         Err(refusal) => left_out(candidate, Some(sha256), refusal.cause(), refusal.to_string()),
-        Ok(found) => {
-            let file_name = writer.add_image(&bytes, &sha256, found.format.extension())?;
-            Ok(Outcome::Kept(Box::new(Kept { candidate, class, file_name, sha256, found })))
+        Ok((format, picture)) => {
+            let file_name = writer.add_image(&bytes, &sha256, format.extension())?;
+            let (width, height, fingerprint) = (picture.width(), picture.height(), Fingerprint::of(&picture));
+            Ok(Outcome::Kept(Box::new(Kept { candidate, class, file_name, sha256, width, height, fingerprint })))
         }
     }
 }
@@ -226,11 +233,34 @@ fn splits(kept: &[Kept], origin: &Origin<'_>, options: &Options<'_>) -> Result<(
         return Ok((given, "as the source gives it".into()));
     }
     let families: Vec<String> = kept.iter().map(Kept::family).collect();
+    let together = hang_together(kept, &families);
     let pictures = families.iter().zip(kept);
-    let together = merge(pictures.clone().map(|(family, k)| (family.as_str(), k.sha256.as_str())));
-    let members: Vec<Member<'_>> =
-        pictures.map(|(family, k)| Member { family: together[family.as_str()], class: &k.class }).collect();
-    Ok((by_family(&members, options.seed), describe(options.seed)))
+    let members: Vec<hold_out::Picture<'_>> = pictures
+        .map(|(family, k)| hold_out::Picture {
+            family: together[family.as_str()],
+            class: &k.class,
+            brand: k.candidate.brand.as_deref(),
+        })
+        .collect();
+    hold_out(&members, &options.hold_out, options.seed, origin.path)
+}
+
+/// Families that share a picture, the same shot in another file, an offer or a page: each by the name that stands for all
+/// that hang together with it.
+fn hang_together<'a>(kept: &'a [Kept], families: &'a [String]) -> BTreeMap<&'a str, &'a str> {
+    let mut shared: Vec<(&str, &str)> = Vec::new();
+    for (family, k) in families.iter().zip(kept) {
+        shared.push((family, k.sha256.as_str()));
+        if let Some(item) = &k.candidate.item {
+            shared.push((family, item.id.as_str()));
+            shared.push((family, &item.url));
+        }
+    }
+    let fingerprints: Vec<Fingerprint> = kept.iter().map(|k| k.fingerprint.clone()).collect();
+    for (one, other) in fingerprint::near_pairs(&fingerprints) {
+        shared.push((&families[other], kept[one].sha256.as_str()));
+    }
+    merge(shared.into_iter())
 }
 
 fn check_given(kept: &[Kept], origin: &Origin<'_>) -> Result<()> {

@@ -6,32 +6,42 @@
 //! - [`gather`]: reads every picture, leaves out what cannot be used by cause, keeps the same bytes once (of a crawl,
 //!   once an offer), writes the data set.
 //! - [`split`]: which family goes where, and which families must go together.
+//! - [`hold_out`]: what is held out: families, or whole brands.
+//! - [`check`]: whether anything of a data set is on both sides of its split.
+//! - [`card`]: its `README.md` and `croissant.json`.
 //! - [`error`]: why there is no data set.
 //!
 //! Reading one back is [`goodtwin_core::DatasetReader`]'s job. Classes are whatever the data names; nothing here knows a bag.
 
 mod build;
+pub mod card;
+pub mod check;
 pub mod error;
 mod folder;
 mod gather;
+pub mod hold_out;
 mod import;
 pub mod split;
 
 pub use build::build;
+pub use check::check;
 pub use error::{Error, Result};
+pub use hold_out::HoldOut;
 pub use import::import;
 
 /// How a data set is made.
 pub struct Options<'a> {
     /// Another seed makes another split; the same seed and pictures make the same data set.
     pub seed: u64,
+    /// What is held out.
+    pub hold_out: HoldOut,
     /// Is told, from several threads, how many pictures were read, and of how many.
     pub progress: &'a (dyn Fn(usize, usize) + Sync),
 }
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Options { seed: 0, progress: &|_, _| {} }
+        Options { seed: 0, hold_out: HoldOut::default(), progress: &|_, _| {} }
     }
 }
 

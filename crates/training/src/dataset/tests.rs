@@ -13,10 +13,17 @@ use tempfile::TempDir;
 
 use super::{Error, Options, build, import};
 
-/// No two numbers give the same picture.
+/// No two numbers give pictures that are alike: 64 cells of noise.
 fn png(number: usize) -> Vec<u8> {
-    let shade = [number as u8, (number >> 8) as u8, 200];
-    Picture::new(16, 16, shade.repeat(256)).to_png()
+    let mut state = 2 * number as u32 + 1;
+    let cells: Vec<u8> = (0..64)
+        .map(|_| {
+            state = state.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
+            (state >> 24) as u8
+        })
+        .collect();
+    let pixels = (0..256).flat_map(|i| [cells[i / 32 * 8 + i % 16 / 2]; 3]);
+    Picture::new(16, 16, pixels.collect()).to_png()
 }
 
 fn put(dir: &Path, name: &str, bytes: &[u8]) {
@@ -325,6 +332,22 @@ fn offers_that_show_the_same_picture_are_all_there_and_in_one_split() {
     let error =
         build(&items, &images, &ContentId::of("crawl"), &dir.path().join("e"), &Options::default()).unwrap_err();
     assert!(error.to_string().contains("the class `clutch` has 1 image"), "{error}");
+}
+
+#[test]
+fn the_same_shot_in_two_files_is_in_one_split_and_passes_the_check() {
+    let dir = tempfile::tempdir().unwrap();
+    for number in 0..30 {
+        let picture = Picture::decode(&png(number)).unwrap().resize(64, 64);
+        put(dir.path(), &format!("tote/{number:02}-large.png"), &picture.to_png());
+        put(dir.path(), &format!("tote/{number:02}-small.jpg"), &picture.resize(48, 48).to_jpeg(90));
+    }
+    let (_out, dataset) = run(dir.path(), 1);
+    let dataset = dataset.unwrap();
+    let checked = super::check(&dataset, &|| ()).unwrap();
+    assert_eq!((checked.leaks.len(), checked.near_within, checked.pictures), (0, 30, 60), "{:?}", checked.leaks);
+    assert!(dataset.rows.iter().any(|r| r.split == Split::Test));
+    assert!(dataset.root.join("README.md").exists() && dataset.root.join("croissant.json").exists());
 }
 
 proptest! {

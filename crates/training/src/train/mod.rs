@@ -48,7 +48,7 @@ use crate::cache::Source;
 use crate::evaluate::{Seen, Start as AtStart};
 use crate::metrics::{Confusion, argmax};
 use crate::retrieval::{self, Retrieval};
-use crate::{Error, Recipe, Result, TrunkCache, Ui, report};
+use crate::{Error, Recipe, Result, TrunkCache, Ui, model_card, report};
 use checkpoint::{Checkpoints, State, Sums};
 use learner::Learner;
 pub use log::Epoch;
@@ -243,6 +243,9 @@ impl Run<'_> {
             Checkpoint::write(staged.path(), &learner.top, &self.imagenet, state.network, preprocess, provenance)?;
         let page = report::render(&card, dataset, &state.history, best_epoch, &confusion, [at_start, retrieval]);
         atomic::write(&staged.path().join("report.html"), page.as_bytes())?;
+        let name = places.out.file_name().map_or("run".into(), |n| n.to_string_lossy().into_owned());
+        let readme = model_card::markdown(&name, &card, None);
+        atomic::write(&staged.path().join("README.md"), readme.as_bytes())?;
         move_into(staged.path(), &places.out, "model.json")?;
         Ok(Summary { run: places.out.clone(), card, confusion, at_start, retrieval, best_epoch })
     }

@@ -1,0 +1,171 @@
+//! What is held out: families, or whole brands.
+//!
+//! A split by family says how well a model's other colours are found among brands that the run knows. Whether it finds bags
+//! of brands that it never saw is the harder question, and a shop's catalogue asks it: so brands can be held out whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use goodtwin_core::{BagType, BrandName, Split};
+
+use super::split::{Member, by_family, describe, merge};
+use super::{Error, Result};
+
+/// What goes into the test split whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum HoldOut {
+    /// A fifth of the pictures, by family.
+    #[default]
+    Families,
+    /// A fifth of the pictures, by brand.
+    Brands,
+    /// These brands; of the others nothing is tested.
+    These(Vec<String>),
+}
+
+/// One picture, as far as this asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Picture<'a> {
+    /// Its family, with all that must go with it.
+    pub family: &'a str,
+    /// Its class.
+    pub class: &'a BagType,
+    /// Its brand, as somebody wrote it.
+    pub brand: Option<&'a str>,
+}
+
+/// The split of each picture, in their order, and how it was made.
+///
+/// A family that two brands share goes with both, so that no family is in two splits.
+///
+/// # Errors
+/// [`Error::Brands`] for a brand that no picture has, brands that leave nothing to train on, or no brands at all.
+pub fn hold_out(pictures: &[Picture<'_>], what: &HoldOut, seed: u64, source: &Path) -> Result<(Vec<Split>, String)> {
+    let members = |group: &dyn Fn(usize) -> String| -> Vec<String> { (0..pictures.len()).map(group).collect() };
+    let refuse = |what: String| Err(Error::Brands { path: source.into(), what });
+    let by_group = |groups: &[String]| {
+        let members: Vec<Member<'_>> =
+            groups.iter().zip(pictures).map(|(family, p)| Member { family, class: p.class }).collect();
+        by_family(&members, seed)
+    };
+    if *what == HoldOut::Families {
+        return Ok((by_group(&members(&|i| pictures[i].family.to_string())), describe(seed)));
+    }
+    let brands: Vec<Option<BrandName>> = pictures.iter().map(|p| p.brand.map(BrandName::new)).collect();
+    if brands.iter().all(Option::is_none) {
+        return refuse("no picture has a brand: expected some to hold out".into());
+    }
+    let HoldOut::These(names) = what else {
+        let names: Vec<String> = (0..pictures.len())
+            .map(|i| {
+                brands[i].as_ref().map_or(format!("family/{}", pictures[i].family), |b| format!("brand/{}", b.as_str()))
+            })
+            .collect();
+        let together = merge(names.iter().map(String::as_str).zip(pictures.iter().map(|p| p.family)));
+        let groups = members(&|i| together[names[i].as_str()].to_string());
+        return Ok((by_group(&groups), describe(seed).replace("by family", "by brand")));
+    };
+    let mut held: BTreeSet<BrandName> = BTreeSet::new();
+    for name in names {
+        let brand = BrandName::new(name);
+        if !brands.contains(&Some(brand.clone())) {
+            let known: BTreeSet<&str> = pictures.iter().filter_map(|p| p.brand).collect();
+            let known: Vec<&str> = known.into_iter().take(20).collect();
+            return refuse(format!("no picture is of the brand `{name}`: expected one of {}", known.join(", ")));
+        }
+        held.insert(brand);
+    }
+    let families: BTreeSet<&str> = pictures
+        .iter()
+        .zip(&brands)
+        .filter(|(_, brand)| brand.as_ref().is_some_and(|b| held.contains(b)))
+        .map(|(p, _)| p.family)
+        .collect();
+    // The others are split as ever; what would be tested of them chooses the epoch, as there is enough to test.
+    let others: Vec<usize> = (0..pictures.len()).filter(|i| !families.contains(pictures[*i].family)).collect();
+    let rest: Vec<Member<'_>> =
+        others.iter().map(|i| Member { family: pictures[*i].family, class: pictures[*i].class }).collect();
+    let mut splits = vec![Split::Test; pictures.len()];
+    for (i, split) in others.iter().zip(by_family(&rest, seed)) {
+        splits[*i] = if split == Split::Train { Split::Train } else { Split::Validation };
+    }
+    let mut trained: BTreeMap<&BagType, bool> = BTreeMap::new();
+    for (p, split) in pictures.iter().zip(&splits) {
+        *trained.entry(p.class).or_default() |= *split == Split::Train;
+    }
+    match trained.iter().find(|(_, trained)| !**trained) {
+        Some((class, _)) => {
+            refuse(format!("without the held-out brands the class `{class}` has no picture to train on"))
+        }
+        None => Ok((splits, format!("by brand, seed {seed}: test {}; the rest by family", names.join(", ")))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Brand, family, class.
+    fn split(pictures: &[(&str, &str, &str)], what: HoldOut) -> Result<Vec<Split>> {
+        let classes: Vec<BagType> = pictures.iter().map(|p| BagType::new(p.2)).collect();
+        let pictures: Vec<Picture<'_>> = pictures
+            .iter()
+            .zip(&classes)
+            .map(|((brand, family, _), class)| Picture {
+                family,
+                class,
+                brand: Some(brand).filter(|b| !b.is_empty()).copied(),
+            })
+            .collect();
+        hold_out(&pictures, &what, 1, Path::new("source")).map(|(splits, _)| splits)
+    }
+
+    #[test]
+    fn the_brands_that_are_named_are_tested_and_no_other() {
+        let pictures = [
+            ("Able", "a", "tote"),
+            ("Able Ltd.", "b", "tote"),
+            ("Baker", "c", "tote"),
+            ("Cole", "d", "tote"),
+            ("", "e", "tote"),
+        ];
+        let splits = split(&pictures, HoldOut::These(vec!["ABLE".into()])).unwrap();
+        assert_eq!(splits[..2], [Split::Test, Split::Test]);
+        assert!(splits[2..].iter().all(|s| *s != Split::Test) && splits[2..].contains(&Split::Train), "{splits:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_held_out_is_named() {
+        let pictures = [("Able", "a", "tote"), ("Baker", "b", "clutch"), ("Cole", "c", "clutch")];
+        let refused = |pictures: &[_], names: &[&str]| {
+            let names = names.iter().map(|n| n.to_string()).collect();
+            split(pictures, HoldOut::These(names)).unwrap_err().to_string()
+        };
+        assert!(
+            refused(&pictures, &["Abel"]).contains("no picture is of the brand `Abel`: expected one of Able, Baker")
+        );
+        assert!(refused(&pictures, &["Able"]).contains("the class `tote` has no picture to train on"));
+        assert!(refused(&[("", "a", "tote")], &["Able"]).contains("no picture has a brand"));
+    }
+
+    #[test]
+    fn a_brand_and_what_shares_its_families_is_in_one_split() {
+        let brands: Vec<String> = (0..30).map(|i| format!("brand {i}")).collect();
+        let families: Vec<String> = (0..120).map(|i| format!("f{}", i / 2)).collect();
+        let pictures: Vec<(&str, &str, &str)> =
+            (0..120).map(|i| (brands[i / 4].as_str(), families[i].as_str(), "tote")).collect();
+        let mut shared = pictures.clone();
+        shared[0].1 = families[118].as_str();
+        for pictures in [pictures, shared.clone()] {
+            let splits = split(&pictures, HoldOut::Brands).unwrap();
+            let tested = splits.iter().filter(|s| **s == Split::Test).count();
+            assert!((16..=32).contains(&tested), "{tested}");
+            let mut seen = BTreeMap::new();
+            for ((brand, family, _), split) in pictures.iter().zip(&splits) {
+                assert_eq!(seen.entry(*brand).or_insert(*split), split);
+                assert_eq!(seen.entry(*family).or_insert(*split), split);
+            }
+        }
+        assert_eq!(split(&shared, HoldOut::Brands).unwrap()[0], split(&shared, HoldOut::Brands).unwrap()[119]);
+    }
+}

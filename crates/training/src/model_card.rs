@@ -1,0 +1,154 @@
+//! `README.md` of a run's folder: a model card in Hugging Face's layout. Every figure in it is one that the run or its
+//! evaluation has written.
+
+use std::fmt::Write;
+
+use goodtwin_core::terminal::one_line;
+use goodtwin_vision::ModelCard;
+use serde_json::Value;
+
+use crate::evaluation::Evaluation;
+use crate::retrieval::{Figures, Metric};
+
+/// The card. Without an evaluation it has what the run noted of itself, and says what is missing.
+pub fn markdown(name: &str, card: &ModelCard, evaluation: Option<&Evaluation>) -> String {
+    let mut text = front_matter(name, card, evaluation);
+    let _ = writeln!(text, "\n# {}\n", one_line(name));
+    let _ = match evaluation {
+        Some(e) => writeln!(text, "{}\n", one_line(&e.headline)),
+        None => {
+            writeln!(text, "Not set beside the untouched trunk yet: `goodtwin eval` does, and writes this card anew.\n")
+        }
+    };
+    let network = &card.network;
+    let classes: Vec<&str> = network.classes.iter().map(|c| c.as_str()).collect();
+    let _ = writeln!(
+        text,
+        "Embeds pictures of bags, so that bags that look alike lie close together, and names their type. {} with its last \
+         block, a dense layer of {} and a softmax over {} types fine-tuned: {}. Input: {} px, colours {:?}, fit {:?}.\n",
+        network.trunk,
+        network.dense,
+        classes.len(),
+        one_line(&classes.join(", ")),
+        card.preprocess.size,
+        card.preprocess.colour,
+        card.preprocess.fit,
+    );
+    text += "## What it finds\n\n";
+    match evaluation {
+        Some(e) => text += &figures(e),
+        None => {
+            text += "| noted by the run | |\n|---|---|\n";
+            for (key, value) in &card.metrics {
+                let _ = writeln!(text, "| {key} | {value:.4} |");
+            }
+        }
+    }
+    text += "\n## Limits\n\n\
+             - It was measured on pictures of the same sources as it was trained on; other shops' pictures are another question.\n\
+             - A figure of a few dozen queries moves by some hundredths with the choice of families: read the intervals.\n\
+             - A type that it does not know is always taken for one that it knows.\n\
+             - It says what looks alike, not what is well made, fair or for sale.\n\n\
+             ## Where it came from\n\n| | |\n|---|---|\n";
+    for (what, id) in [
+        ("model", &card.id),
+        ("weights (SHA-256 of model.safetensors)", &card.weights),
+        ("ImageNet weights that it started from", &network.trunk_sha256),
+        ("preprocessing", &card.preprocess_id),
+        ("data set", &card.dataset),
+    ] {
+        let _ = writeln!(text, "| {what} | `{id}` |");
+    }
+    let _ = writeln!(text, "| trained on | {} |", one_line(&card.device));
+    let recipe = serde_json::to_string_pretty(&card.recipe).expect("a JSON value serialises");
+    let _ = write!(text, "\n## Recipe\n\n```json\n{recipe}\n```\n");
+    if network.trunk == "vgg16" {
+        text += "\n## Credit\n\nThe convolutions are VGG16's, trained on ImageNet by Karen Simonyan and Andrew Zisserman, Visual \
+                 Geometry Group, University of Oxford (arXiv:1409.1556), under CC BY 4.0. Block 5 was changed by training; blocks \
+                 1 to 4 are theirs, rounded to 16 bits.\n";
+    }
+    text
+}
+
+fn front_matter(name: &str, card: &ModelCard, evaluation: Option<&Evaluation>) -> String {
+    let mut text =
+        "---\nlibrary_name: goodtwin\npipeline_tag: image-feature-extraction\ntags:\n- image-retrieval\n- bags\n"
+            .to_string();
+    if card.network.trunk == "vgg16" {
+        text += "license: cc-by-4.0\n";
+    }
+    let run = evaluation.and_then(|e| Some((e, e.of_run()?)));
+    if let Some((e, rung)) = run {
+        let _ = write!(
+            text,
+            "model-index:\n- name: {}\n  results:\n  - task:\n      type: image-feature-extraction\n      name: retrieval of \
+             held-out families\n    dataset:\n      type: {}\n      name: {1}\n      revision: {}\n      split: test\n    metrics:\n",
+            Value::from(name),
+            Value::from(e.dataset.name.as_str()),
+            e.dataset.id,
+        );
+        for (prefix, found) in [("family", &rung.family), ("type", &rung.types)] {
+            let Some(found) = found else { continue };
+            for metric in Metric::ALL {
+                let (name, value) = (metric.name(), found.get(metric).value);
+                let _ = writeln!(
+                    text,
+                    "    - type: {}\n      name: {prefix} {name}\n      value: {value:.4}",
+                    name.to_lowercase()
+                );
+            }
+        }
+        if let Some(accuracy) = rung.accuracy {
+            let _ = writeln!(text, "    - type: accuracy\n      name: accuracy\n      value: {:.4}", accuracy.value);
+        }
+    }
+    text + "---\n"
+}
+
+fn figures(e: &Evaluation) -> String {
+    let mut text = String::new();
+    type Of = fn(&crate::evaluation::Rung) -> &Option<Figures>;
+    let questions: [(&str, Of); 3] =
+        [("family", |r| &r.family), ("family across grounds", |r| &r.across), ("type", |r| &r.types)];
+    for (what, figures) in questions {
+        let Some(any) = e.rungs.iter().find_map(|r| figures(r).as_ref()) else { continue };
+        let _ = write!(text, "| {what}, {} queries of {} families |", any.queries, any.families);
+        for metric in Metric::ALL {
+            let _ = write!(text, " {} |", metric.name());
+        }
+        text += "\n|---|---|---|---|---|---|\n";
+        for rung in &e.rungs {
+            let Some(found) = figures(rung) else { continue };
+            let _ = write!(text, "| {} |", one_line(&rung.features));
+            for metric in Metric::ALL {
+                let _ = write!(text, " {} |", found.get(metric));
+            }
+            text += "\n";
+        }
+        text += "\n";
+    }
+    if let Some(classes) = &e.classification {
+        let _ = writeln!(text, "Accuracy of the softmax: {} on {} pictures.\n", classes.accuracy, classes.pictures);
+        text += "| class | pictures | precision | recall |\n|---|---|---|---|\n";
+        let share = |value: Option<f64>| value.map_or("-".into(), |v| format!("{v:.3}"));
+        for c in &classes.classes {
+            let _ = writeln!(
+                text,
+                "| {} | {} | {} | {} |",
+                one_line(c.class.as_str()),
+                c.pictures,
+                share(c.precision),
+                share(c.recall)
+            );
+        }
+    }
+    for rung in e.rungs.iter().filter(|r| r.note.is_some()) {
+        let _ = writeln!(text, "\n{}: {}.", one_line(&rung.features), rung.note.as_deref().unwrap_or_default());
+    }
+    let _ = writeln!(
+        text,
+        "\nIntervals are 95 %, from {} resamples that draw families (seed {}).",
+        e.bootstrap.resamples, e.bootstrap.seed
+    );
+    text
+}

@@ -1,0 +1,269 @@
+//! The page of a run that was measured beside the ladder: what a person looks at before they trust a figure.
+
+use std::fmt::Write;
+
+use goodtwin_core::{Dataset, Split};
+use goodtwin_vision::ModelCard;
+
+use super::gallery::{Gallery, Shown};
+use super::{STYLE, curves, escape, matrix, provenance};
+use crate::Result;
+use crate::bootstrap::Estimate;
+use crate::evaluation::{Classification, Evaluation, Group, Kind, Rung};
+use crate::retrieval::{Answers, Figures, Metric};
+use crate::train::Epoch;
+
+/// Queries that are shown with their neighbours.
+const QUERIES: usize = 16;
+/// Neighbours of each.
+const NEIGHBOURS: usize = 6;
+
+/// The page. Pictures are small JPEGs inside of it; it loads nothing and runs nothing.
+///
+/// # Errors
+/// A picture that cannot be read.
+pub fn evaluated(
+    card: &ModelCard,
+    dataset: &Dataset,
+    history: &[Epoch],
+    best_epoch: Option<usize>,
+    evaluation: &Evaluation,
+) -> Result<String> {
+    let mut gallery = Gallery::new(dataset);
+    let title = evaluation.run.as_ref().map_or("run", |r| r.name.as_str());
+    let count = |split| dataset.rows.iter().filter(|r| r.split == split).count();
+    let mut page = format!(
+        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width,initial-scale=1'>\
+         <title>{0}</title><style>{STYLE}</style><main><p class=headline>{1}</p><h1>{0}</h1>\
+         <p>Measured on <b>{2}</b>, {3} pictures: {4} were trained on, {5} chose the epoch, {6} are held out with all of \
+         their families. A picture asks, and the gallery is every other picture of the set. Intervals are 95 %, from {7} \
+         resamples that draw families, since pictures of one family are nearly one picture.</p>",
+        escape(title),
+        escape(&evaluation.headline),
+        escape(&evaluation.dataset.name),
+        dataset.rows.len(),
+        count(Split::Train),
+        count(Split::Validation),
+        count(Split::Test),
+        evaluation.bootstrap.resamples,
+    );
+    page += "<h2>Is the family found?</h2>";
+    page += &ladder(&evaluation.rungs, "Family Recall@1 of each rung", |r| r.family.as_ref());
+    if evaluation.rungs.iter().any(|r| r.across.is_some()) {
+        page += "<h2>On another ground?</h2><p>Only pictures on other grounds than the query's are in the gallery.</p>";
+        page += &ladder(&evaluation.rungs, "Family Recall@1 across grounds of each rung", |r| r.across.as_ref());
+    }
+    page += "<h2>All measures</h2>";
+    page += &measures("family", &evaluation.rungs, |r| r.family.as_ref());
+    page += &measures("type", &evaluation.rungs, |r| r.types.as_ref());
+    page += &groups("type of the query", &evaluation.by_type);
+    page += &groups("ground of the query", &evaluation.by_background);
+    if let Some(rung) = evaluation.of_run() {
+        page += &neighbours(&rung.answers, dataset, &mut gallery)?;
+    }
+    if let Some(classes) = &evaluation.classification {
+        page += &classification(classes, dataset, &mut gallery)?;
+    }
+    if !history.is_empty() {
+        page += "<h2>Curves</h2><div class=curves>";
+        page += &curves(("Loss", f64::MIN_POSITIVE), history, |e| Some(e.train_loss), |e| e.validation_loss);
+        page += &curves(("Accuracy", 1.0), history, |e| Some(e.train_accuracy), |e| e.validation_accuracy);
+        page += "</div><p>Training is measured on the augmented pictures with dropout, validation on the pictures as they are.";
+        if let Some(best) = best_epoch {
+            let _ = write!(page, " Epoch {best} of {} was kept.", history.len());
+        }
+        page += "</p>";
+    }
+    page += "<h2>What the measures are</h2><dl class=words><dt>Recall@k<dd>The share of queries with one of their family among \
+             the nearest k.<dt>mAP@R<dd>With R pictures of the family in the gallery: the precisions at each of them among the \
+             nearest R, summed and divided by R (Musgrave, Belongie, Lim 2020).<dt>MRR<dd>The mean of one divided by the place \
+             of the first of the family.<dt>The best untouched feature<dd>The one with the highest family Recall@1 on these \
+             very queries: chosen with hindsight, which makes it the harder to beat.</dl>";
+    page += &provenance(card);
+    page += "</main></html>\n";
+    Ok(page)
+}
+
+/// A dot a rung, with its interval as a line.
+fn ladder(rungs: &[Rung], label: &str, figures: impl Fn(&Rung) -> Option<&Figures>) -> String {
+    let (left, width, row) = (190.0, 460.0, 22.0);
+    let height = row * rungs.len() as f64 + 26.0;
+    let x = |value: f64| left + value * (width - left - 60.0);
+    let mut svg = format!("<figure><svg viewBox='0 0 {width} {height}' role=img aria-label='{}'>", escape(label));
+    for part in 0..=4 {
+        let value = f64::from(part) / 4.0;
+        let _ = write!(
+            svg,
+            "<line x1={0:.1} x2={0:.1} y1=4 y2={1} stroke='var(--line)'/><text x={0:.1} y={2} text-anchor=middle>{value:.2}</text>",
+            x(value),
+            height - 22.0,
+            height - 6.0
+        );
+    }
+    for (i, rung) in rungs.iter().enumerate() {
+        let y = row * i as f64 + 14.0;
+        let (ink, weight) = if rung.kind == Kind::Run { ("var(--a)", " font-weight=700") } else { ("var(--ink)", "") };
+        let _ = write!(
+            svg,
+            "<text x={} y={:.1} text-anchor=end{weight}>{}</text>",
+            left - 10.0,
+            y + 4.0,
+            escape(&short(rung))
+        );
+        let Some(Estimate { value, interval }) = figures(rung).map(|f| f.get(Metric::Recall1)) else {
+            let noted = rung.retrieval.map_or("not measured".into(), |r| format!("{:.3}, as noted", r.recall_1));
+            let _ = write!(svg, "<text x={left} y={:.1} class=faint>{noted}</text>", y + 4.0);
+            continue;
+        };
+        if let Some([low, high]) = interval {
+            let _ = write!(
+                svg,
+                "<line x1={:.1} x2={:.1} y1={y} y2={y} stroke='{ink}' stroke-width=2 stroke-opacity=.55/>",
+                x(low),
+                x(high)
+            );
+        }
+        let _ = write!(
+            svg,
+            "<circle cx={:.1} cy={y} r=4.5 fill='{ink}'/><text x={:.1} y={:.1}{weight}>{value:.3}</text>",
+            x(value),
+            width - 48.0,
+            y + 4.0
+        );
+    }
+    svg += "</svg><figcaption>";
+    for rung in rungs.iter().filter(|r| r.note.is_some()) {
+        let _ = write!(svg, "{}: {}. ", escape(&rung.features), escape(rung.note.as_deref().unwrap_or_default()));
+    }
+    svg + "</figcaption></figure>"
+}
+
+/// A rung's name, without the run's folder, which may be long.
+fn short(rung: &Rung) -> String {
+    match rung.kind {
+        Kind::Seed => "seed recipe".into(),
+        _ => rung.features.clone(),
+    }
+}
+
+fn measures(what: &str, rungs: &[Rung], figures: impl Fn(&Rung) -> Option<&Figures>) -> String {
+    let Some(any) = rungs.iter().find_map(&figures) else { return String::new() };
+    let mut table = format!(
+        "<div class=wide><table><caption>{what}: {} queries of {} families</caption><tr><th>features",
+        any.queries, any.families
+    );
+    for metric in Metric::ALL {
+        let _ = write!(table, "<th>{}", metric.name());
+    }
+    for rung in rungs {
+        let Some(found) = figures(rung) else { continue };
+        let _ = write!(
+            table,
+            "<tr{}><td>{}",
+            if rung.kind == Kind::Run { " class=run" } else { "" },
+            escape(&rung.features)
+        );
+        for metric in Metric::ALL {
+            let _ = write!(table, "<td>{}", estimate(found.get(metric)));
+        }
+    }
+    table + "</table></div>"
+}
+
+fn estimate(e: Estimate) -> String {
+    match e.interval {
+        Some([low, high]) => format!("{:.3} <small>{low:.2} to {high:.2}</small>", e.value),
+        None => format!("{:.3}", e.value),
+    }
+}
+
+fn groups(by: &str, groups: &[Group]) -> String {
+    if groups.is_empty() {
+        return String::new();
+    }
+    let mut table = format!(
+        "<div class=wide><table><caption>family by {by}</caption><tr><th>{by}<th>queries<th>families<th>Recall@1<th>mAP@R\
+         <th>Recall@1 minus the best untouched"
+    );
+    for group in groups {
+        let difference = group.difference.as_ref().map_or("".into(), |d| estimate(d[&Metric::Recall1]));
+        let _ = write!(
+            table,
+            "<tr><td>{}<td>{}<td>{}<td>{}<td>{}<td>{difference}",
+            escape(&group.name),
+            group.family.queries,
+            group.family.families,
+            estimate(group.family.get(Metric::Recall1)),
+            estimate(group.family.get(Metric::MapR)),
+        );
+    }
+    table + "</table></div>"
+}
+
+/// Queries with their nearest pictures: first those that found nothing, then some that did.
+fn neighbours(answers: &Answers, dataset: &Dataset, gallery: &mut Gallery<'_>) -> Result<String> {
+    let rows = &dataset.rows;
+    let mut missed: Vec<_> = answers.family.iter().filter(|a| a.first > 1).collect();
+    missed.sort_by_key(|a| std::cmp::Reverse(a.first));
+    let found = answers.family.iter().filter(|a| a.first == 1);
+    let half = QUERIES / 2;
+    let shown: Vec<_> = missed.iter().take(half).copied().chain(found.take(half)).collect();
+    let mut html = format!(
+        "<h2>Queries and their nearest pictures</h2><p>The query is on the left, the nearest picture beside it. Those of its \
+         family have a full green frame. The {} that missed worst of {} that missed come first, then {} that did not.</p>",
+        missed.len().min(half),
+        missed.len(),
+        shown.len() - missed.len().min(half)
+    );
+    for answer in shown {
+        let Some((_, nearest)) = answers.nearest.iter().find(|(query, _)| *query == answer.query) else { continue };
+        let query = &rows[answer.query];
+        html += "<div class=asked>";
+        html += &gallery.figure(answer.query, Shown::Query, query.bag_type.as_str())?;
+        for near in nearest.iter().take(NEIGHBOURS) {
+            let right = rows[*near].family.is_some() && rows[*near].family == query.family;
+            let (shown, word) =
+                if right { (Shown::Right, "its family") } else { (Shown::Other, rows[*near].bag_type.as_str()) };
+            html += &gallery.figure(*near, shown, word)?;
+        }
+        let _ = write!(
+            html,
+            "<p>family <i>{}</i>, first found at place {}</p></div>",
+            escape(query.family.as_deref().unwrap_or("")),
+            answer.first
+        );
+    }
+    Ok(html)
+}
+
+fn classification(classes: &Classification, dataset: &Dataset, gallery: &mut Gallery<'_>) -> Result<String> {
+    let mut html = format!(
+        "<h2>Is the type told?</h2><p>The softmax is right on {} of the {} pictures that ask.</p><div class=wide>{}</div>\
+         <div class=wide><table><tr><th>class<th>pictures<th>precision<th>recall",
+        estimate(classes.accuracy),
+        classes.pictures,
+        matrix(&classes.confusion)
+    );
+    let share = |value: Option<f64>| value.map_or("–".into(), |v| format!("{v:.3}"));
+    for c in &classes.classes {
+        let _ = write!(
+            html,
+            "<tr><td>{}<td>{}<td>{}<td>{}",
+            escape(&c.class.title()),
+            c.pictures,
+            share(c.precision),
+            share(c.recall)
+        );
+    }
+    html += "</table></div>";
+    if !classes.worst.is_empty() {
+        html += "<h3>The surest mistakes</h3><div class=asked>";
+        for mistake in &classes.worst {
+            let actual = dataset.rows[mistake.row].bag_type.as_str();
+            let said = format!("{actual}, taken for {} ({:.2})", mistake.predicted, mistake.probability);
+            html += &gallery.figure(mistake.row, Shown::Other, &said)?;
+        }
+        html += "</div>";
+    }
+    Ok(html)
+}
