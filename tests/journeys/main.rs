@@ -5,11 +5,13 @@
 //! - [`ratings`]: ratings of brands, from import to stale.
 //! - [`real_photographs`]: real pictures of bags, from import to search.
 //! - [`bad_input`]: what each command says of what it cannot use, and with which exit code.
+//! - [`conform`]: the golden cases of each suite of `goodtwin conform`.
 //! - [`demo_script`]: `./scripts/demo --once`, from the shops to the page.
 //! - [`trust`]: leaks across a split are found, runs that cannot be compared are not.
 //! - [`support`]: how the binary, the shops and the browser are run.
 
 mod bad_input;
+mod conform;
 mod demo_script;
 mod ops;
 mod pipeline;

@@ -141,11 +141,24 @@ fn check_size(width: u32, height: u32, allocation: u64, min_side: u32) -> Result
 fn flatten(image: DynamicImage) -> Picture {
     let (width, height) = (image.width(), image.height());
     let rgb = if image.color().has_alpha() {
-        image.into_rgba8().pixels().flat_map(|p| [0, 1, 2].map(|c| on_white(p.0[c], p.0[3]))).collect()
+        without_alpha(image.into_rgba8().into_raw())
     } else {
         image.into_rgb8().into_raw()
     };
     Picture::new(width, height, rgb)
+}
+
+/// In the place of the pixels with alpha: both at once would be the most memory that decoding takes.
+fn without_alpha(mut pixels: Vec<u8>) -> Vec<u8> {
+    let count = pixels.len() / 4;
+    for n in 0..count {
+        let [r, g, b, alpha] = [0, 1, 2, 3].map(|c| pixels[4 * n + c]);
+        let flat = if alpha == 255 { [r, g, b] } else { [r, g, b].map(|value| on_white(value, alpha)) };
+        pixels[3 * n..3 * n + 3].copy_from_slice(&flat);
+    }
+    pixels.truncate(3 * count);
+    pixels.shrink_to_fit();
+    pixels
 }
 
 fn on_white(value: u8, alpha: u8) -> u8 {

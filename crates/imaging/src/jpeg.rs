@@ -111,3 +111,48 @@ pub fn decode(bytes: &[u8]) -> Result<(DynamicImage, Orientation), Refusal> {
     let image = image.ok_or_else(|| undecodable("fewer pixels than its header says".into()))?;
     Ok((image, orientation))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Picture, decode_any_size};
+
+    fn golden(name: &str) -> Vec<u8> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/conform/images/");
+        std::fs::read(format!("{folder}{name}")).unwrap()
+    }
+
+    /// Five encodings of one picture must come out as that picture.
+    #[test]
+    fn scans_and_sampling_do_not_change_the_picture() {
+        let usual = Picture::decode(&golden("interleaved-420.jpg")).unwrap();
+        for (name, care) in [
+            ("split-420.jpg", true),
+            ("split-444.jpg", true),
+            ("sampling-411.jpg", true),
+            ("sampling-1x2.jpg", false),
+            ("progressive.jpg", false),
+        ] {
+            let bytes = golden(name);
+            assert_eq!(needs_care(&bytes), care, "{name}");
+            let picture = Picture::decode(&bytes).unwrap();
+            let error: u64 = picture.rgb().iter().zip(usual.rgb()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+            let mean = error as f64 / usual.rgb().len() as f64;
+            assert!(mean < 6.0, "{name}: {mean}");
+        }
+    }
+
+    #[test]
+    fn what_neither_decoder_reads_is_named() {
+        let refusal = Picture::decode(&golden("arithmetic.jpg")).unwrap_err();
+        assert_eq!(refusal.cause(), "unsupported", "{refusal}");
+    }
+
+    #[test]
+    fn frames_are_counted_and_any_size_is_a_picture() {
+        assert_eq!(decode_any_size(&golden("animated.gif")).unwrap().frames, 3);
+        let dot = decode_any_size(&golden("one-pixel.png")).unwrap();
+        assert_eq!((dot.picture.rgb(), dot.frames), (&[10, 20, 30][..], 1));
+        assert_eq!(Picture::decode(&golden("one-pixel.png")).unwrap_err().cause(), "too-small");
+    }
+}

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
 
-use goodtwin_imaging::Picture;
+use goodtwin_imaging::decode_any_size;
 use serde::{Deserialize, Serialize};
 
 /// The largest file that is read, in bytes.
@@ -34,16 +34,16 @@ pub fn answer(case: Case) -> Result<Answer, String> {
     if bytes.len() as u64 > MAX_BYTES {
         return Ok(Answer { cause: Some("too-large"), ..Answer::default() });
     }
-    let picture = match Picture::decode(&bytes) {
-        Ok(picture) => picture,
+    let decoded = match decode_any_size(&bytes) {
+        Ok(decoded) => decoded,
         Err(refusal) => return Ok(Answer { cause: Some(refusal.cause()), ..Answer::default() }),
     };
     Ok(Answer {
         ok: true,
-        width: Some(picture.width()),
-        height: Some(picture.height()),
-        mean_rgb: Some(mean(picture.rgb())),
-        frames: Some(1),
+        width: Some(decoded.picture.width()),
+        height: Some(decoded.picture.height()),
+        mean_rgb: Some(mean(decoded.picture.rgb())),
+        frames: Some(decoded.frames),
         cause: None,
     })
 }
