@@ -3,6 +3,7 @@
 //! - [`pipeline`]: the demo's shops, scraped, trained on, searched, and looked at in a browser.
 //! - [`ops`]: a crawl that runs from a timer: its logs, metrics, answers and alarms.
 //! - [`ratings`]: ratings of brands, from import to stale.
+//! - [`stores`]: the files of stores: listed, tried on the demo's shops, drafted.
 //! - [`real_photographs`]: real pictures of bags, from import to search.
 //! - [`bad_input`]: what each command says of what it cannot use, and with which exit code.
 //! - [`conform`]: the golden cases of each suite of `goodtwin conform`.
@@ -17,5 +18,6 @@ mod ops;
 mod pipeline;
 mod ratings;
 mod real_photographs;
+mod stores;
 mod support;
 mod trust;

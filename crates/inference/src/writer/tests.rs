@@ -192,3 +192,24 @@ fn another_model_or_preprocessing_is_refused_by_name() {
     let says = catalog.check_model(&scaled).unwrap_err().to_string();
     assert!(says.contains("the preprocessing that made"), "{says}");
 }
+
+#[test]
+fn a_conventional_stores_items_get_into_no_catalogue_and_are_no_twins() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut data = dataset(&dir.path().join("data"), &[Offer::new("kind", &[RED]), Offer::new("zara", &[GREEN])]);
+    for row in &mut data.rows {
+        let item = row.item.as_mut().unwrap();
+        item.evaluation_only = item.id.as_str() == "shop/zara";
+    }
+    let (encoder, _) = colour_encoder("m");
+    make(&encoder, &data, &dir.path().join("out"));
+    let catalog = CatalogReader::open(&dir.path().join("out/current")).unwrap();
+    let ids: Vec<_> = catalog.rows.iter().map(|row| row.item.as_ref().unwrap().id.to_string()).collect();
+    assert_eq!(ids, ["shop/kind"]);
+    let zara = data.rows.iter().find(|row| row.item.as_ref().unwrap().evaluation_only).unwrap();
+    assert!(!crate::Filters::default().keep(zara, &goodtwin_core::Exchange::built_in()));
+
+    data.rows.retain(|row| row.item.as_ref().unwrap().evaluation_only);
+    let error = build(&encoder, Path::new("run"), &data, &dir.path().join("none"), &mut |_| {}).unwrap_err();
+    assert_eq!(error.exit_code(), 65, "{error}");
+}

@@ -242,7 +242,24 @@ fn splits(kept: &[Kept], origin: &Origin<'_>, options: &Options<'_>) -> Result<(
             brand: k.candidate.brand.as_deref(),
         })
         .collect();
-    hold_out(&members, &options.hold_out, options.seed, origin.path)
+    // A conventional store's offer is asked about and not trained on, but where a family or a class has nothing else.
+    let is_offered = |k: &Kept| k.candidate.item.as_ref().is_none_or(|item| !item.evaluation_only);
+    let offered = || members.iter().zip(kept).filter(|(_, k)| is_offered(k)).map(|(m, _)| m);
+    let families: BTreeSet<&str> = offered().map(|m| m.family).collect();
+    let classes: BTreeSet<&BagType> = offered().map(|m| m.class).collect();
+    let is_split = |i: &usize| families.contains(members[*i].family) || !classes.contains(members[*i].class);
+    let (split, asked): (Vec<usize>, Vec<usize>) = (0..members.len()).partition(is_split);
+    let picture = |i: &usize| {
+        let hold_out::Picture { family, class, brand } = members[*i];
+        hold_out::Picture { family, class, brand }
+    };
+    let to_split: Vec<hold_out::Picture<'_>> = split.iter().map(picture).collect();
+    let (by_family, told) = hold_out(&to_split, &options.hold_out, options.seed, origin.path)?;
+    let mut splits = vec![Split::Test; members.len()];
+    for (i, by_family) in split.into_iter().zip(by_family) {
+        splits[i] = by_family;
+    }
+    Ok((splits, if asked.is_empty() { told } else { told + "; test: what is for evaluation only" }))
 }
 
 /// Families that share a picture, the same shot in another file, an offer or a page: each by the name that stands for all

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use goodtwin_core::{
-    Availability, BagType, Condition, ContentId, Dataset, DatasetReader, Item, ItemId, ItemImage, Split,
+    Availability, BagType, Condition, ContentId, Dataset, DatasetReader, Item, ItemId, ItemImage, Row, Split,
 };
 use goodtwin_imaging::Picture;
 use proptest::prelude::*;
@@ -297,6 +297,28 @@ fn a_crawl_becomes_a_data_set() {
     assert_eq!(causes["hash-mismatch"].len(), 1);
     assert_eq!(causes["duplicate"].len(), 1);
     assert_eq!(causes.len(), 4);
+}
+
+#[test]
+fn what_is_for_evaluation_only_is_in_the_test_split() {
+    let dir = tempfile::tempdir().unwrap();
+    let images = dir.path().join("images");
+    let mut items: Vec<Item> =
+        (0..8).map(|i| item(&images, &format!("kind-{i}"), Some("tote"), None, &[2 * i, 2 * i + 1])).collect();
+    let evaluation = |key: &str, numbers: &[usize]| Item {
+        evaluation_only: true,
+        ..item(&images, key, Some("tote"), None, numbers)
+    };
+    items.extend((0..8).map(|i| evaluation(&format!("zara-{i}"), &[100 + 2 * i, 101 + 2 * i])));
+    let dataset = build(&items, &images, &ContentId::of("crawl"), &dir.path().join("d"), &Options::default()).unwrap();
+    let splits = |evaluation: bool| -> BTreeSet<Split> {
+        let of = |r: &&Row| r.item.as_ref().unwrap().evaluation_only == evaluation;
+        dataset.rows.iter().filter(of).map(|r| r.split).collect()
+    };
+    assert_eq!(splits(true), [Split::Test].into());
+    assert!(splits(false).contains(&Split::Train));
+    assert!(dataset.manifest.split.contains("for evaluation only"), "{}", dataset.manifest.split);
+    no_family_and_no_picture_is_in_two_splits(&dataset);
 }
 
 #[test]
