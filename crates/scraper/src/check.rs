@@ -187,12 +187,7 @@ pub(crate) fn manners(store: &Store) -> Manners {
 
 /// What the store refuses, or answers with an error, is a fault of the file; else nobody is there to ask.
 fn trouble(error: &FetchError) -> Trouble {
-    match error {
-        FetchError::Robots { .. }
-        | FetchError::Status { status: 400..=428 | 430..=499, .. }
-        | FetchError::Refused(_) => Trouble::Unfit(error.to_string()),
-        _ => Trouble::Unavailable(error.to_string()),
-    }
+    if error.is_refusal() { Trouble::Unfit(error.to_string()) } else { Trouble::Unavailable(error.to_string()) }
 }
 
 /// Count what the items say, and take one all the way to an item.

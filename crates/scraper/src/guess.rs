@@ -34,8 +34,9 @@ impl GuessError {
     pub fn exit_code(&self) -> u8 {
         match self {
             GuessError::Fetch(FetchError::Fatal(e)) => Error::exit_code(e),
-            GuessError::Fetch(FetchError::Robots { .. }) | GuessError::Nothing { .. } => 3,
             GuessError::Fetch(FetchError::Refused(_)) => 2,
+            GuessError::Fetch(e) if e.is_refusal() => 3,
+            GuessError::Nothing { .. } => 3,
             GuessError::Fetch(_) => 69,
         }
     }

@@ -17,6 +17,20 @@ const MAX_DEPTH: usize = 12;
 /// Variants of one group, at most.
 const MAX_VARIANTS: usize = 200;
 
+/// What is a product by schema.org's own words.
+const PRODUCTS: [&str; 10] = [
+    "Product",
+    "IndividualProduct",
+    "ProductModel",
+    "SomeProducts",
+    "ProductCollection",
+    "DietarySupplement",
+    "Vehicle",
+    "Car",
+    "Motorcycle",
+    "MotorizedBicycle",
+];
+
 /// The properties through which a page's own product is reached. Others lead to related products, whose prices are not its own.
 const WAYS: [&str; 5] = ["@graph", "mainEntity", "mainEntityOfPage", "hasVariant", "itemOffered"];
 
@@ -85,11 +99,13 @@ struct Offered {
 struct Graph<'a> {
     all: Vec<&'a Node>,
     by_id: HashMap<&'a str, &'a Node>,
+    /// Offers that name what they offer, by its node: for a product that does not name its offers.
+    offering: HashMap<*const Node, Vec<&'a Node>>,
 }
 
 impl<'a> Graph<'a> {
     fn new(roots: &'a [Value]) -> Self {
-        let mut graph = Graph { all: Vec::new(), by_id: HashMap::new() };
+        let mut graph = Graph { all: Vec::new(), by_id: HashMap::new(), offering: HashMap::new() };
         let mut pending: Vec<&Value> = roots.iter().rev().collect();
         while let Some(value) = pending.pop() {
             match value {
@@ -104,6 +120,11 @@ impl<'a> Graph<'a> {
                     pending.extend(node.values().rev());
                 }
                 _ => {}
+            }
+        }
+        for offer in graph.all.iter().filter(|node| node.contains_key("itemOffered")).take(MAX_VARIANTS) {
+            for product in graph.nodes(offer.get("itemOffered")) {
+                graph.offering.entry(std::ptr::from_ref(product)).or_default().push(offer);
             }
         }
         graph
@@ -127,7 +148,7 @@ impl<'a> Graph<'a> {
                 continue;
             }
             let is_group = is(node, &["ProductGroup"]);
-            if is_group || is(node, &["Product", "IndividualProduct", "ProductModel"]) {
+            if is_group || is(node, &PRODUCTS) {
                 found.push((node, group));
             }
             for way in WAYS.iter().filter_map(|w| node.get(*w)) {
@@ -251,6 +272,9 @@ impl<'a> Graph<'a> {
             offers.push(offer);
             offers.extend(self.nodes(offer.get("offers")));
         }
+        if offers.is_empty() {
+            offers.extend(self.offering.get(&std::ptr::from_ref(node)).into_iter().flatten().copied());
+        }
         offers
     }
 
@@ -259,7 +283,13 @@ impl<'a> Graph<'a> {
         let mut prices: Vec<(String, Option<String>, bool)> = Vec::new();
         let mut is_seen = false;
         for offer in offers {
-            let specified = self.nodes(offer.get("priceSpecification")).into_iter().next();
+            // Of several, the one that is not what it cost before, or elsewhere.
+            let is_asked = |spec: &&Node| {
+                let kind = spec.get("priceType").and_then(|t| self.text(t)).unwrap_or_default();
+                !["ListPrice", "StrikethroughPrice", "SRP", "MSRP", "MinimumAdvertisedPrice"]
+                    .contains(&last_part(&kind))
+            };
+            let specified = self.nodes(offer.get("priceSpecification")).into_iter().find(is_asked);
             let get = |key: &str| {
                 let direct = offer.get(key).and_then(|v| self.text(v));
                 direct.or_else(|| self.text(specified?.get(key)?))

@@ -354,3 +354,19 @@ fn a_prefix_of_the_pages_own_stands_for_a_known_one() {
     .unwrap();
     assert_eq!((listing.title.as_deref(), listing.price.as_deref()), (Some("Fjäll"), Some("85")));
 }
+
+#[test]
+fn an_offer_that_names_its_product_is_the_products_offer() {
+    let listing = json_ld(
+        r#"{"@type": "Offer", "price": "85.00", "priceCurrency": "GBP", "itemOffered": {"@type": "Product", "name": "Vale"}}"#,
+    )
+    .unwrap();
+    assert_eq!((listing.title.as_deref(), listing.price.as_deref()), (Some("Vale"), Some("85.00")));
+    let specified = json_ld(
+        r#"{"@type": "Product", "name": "Vale", "offers": {"@type": "Offer", "priceSpecification": [
+            {"@type": "UnitPriceSpecification", "priceType": "https://schema.org/ListPrice", "price": 120, "priceCurrency": "EUR"},
+            {"@type": "UnitPriceSpecification", "price": 85, "priceCurrency": "EUR"}]}}"#,
+    )
+    .unwrap();
+    assert_eq!((specified.price.as_deref(), specified.currency.as_deref()), (Some("85"), Some("EUR")));
+}

@@ -159,6 +159,18 @@ pub enum FetchError {
     Fatal(#[from] Error),
 }
 
+impl FetchError {
+    /// The host said no: by its robots.txt, or by an answer that will be the same tomorrow. Else nobody was there to ask.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            FetchError::Robots { rule, .. } => rule != robots_txt::UNREADABLE,
+            FetchError::Status { status, .. } => (400..500).contains(status) && *status != 429,
+            FetchError::Refused(_) => true,
+            _ => false,
+        }
+    }
+}
+
 /// Asks servers.
 pub struct Fetcher {
     clients: client::Clients,

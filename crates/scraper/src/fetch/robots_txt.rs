@@ -22,6 +22,8 @@ const MAX_REDIRECTS: usize = 5;
 const KEPT: SignedDuration = SignedDuration::from_hours(24);
 
 const RULES: &str = "rules";
+/// What stands for the rule where there is no file to find one in: the host answers with errors, or not at all.
+pub(super) const UNREADABLE: &str = "cannot be read, so nothing may be asked";
 const ALLOW_ALL: &str = "allow-all";
 const DISALLOW_ALL: &str = "disallow-all";
 
@@ -56,7 +58,7 @@ impl Fetcher {
         let policy = cell.get_or_try_init(|| self.policy(&origin, url, manners)).await?;
         let no = |rule: String| Err(FetchError::Robots { origin: origin.clone(), rule });
         match &policy.rules {
-            None => no("cannot be read, so nothing may be asked".into()),
+            None => no(UNREADABLE.into()),
             Some(rules) => {
                 let decision = rules.decide(url.as_str());
                 match decision.rule {
