@@ -72,6 +72,73 @@ fn a_class_with_one_image() {
     refused(ended, 65, &["`lonely`", "expected at least 2"]);
 }
 
+/// A folder in the Hugging Face layout, whose rows are as they are given.
+fn listed_folder(dir: &Path, rows: &[(&str, &str)]) -> std::path::PathBuf {
+    let folder = dir.join("listed");
+    std::fs::create_dir(&folder).unwrap();
+    let mut lines = String::new();
+    for (i, (label, split)) in rows.iter().enumerate() {
+        std::fs::write(folder.join(format!("{i}.png")), stripes(3 + i as u32, i as u32).to_png()).unwrap();
+        lines += &format!("{{\"file_name\": \"{i}.png\", \"bag_type\": {label}, \"split\": \"{split}\"}}\n");
+    }
+    std::fs::write(folder.join("metadata.jsonl"), lines).unwrap();
+    folder
+}
+
+#[test]
+fn labels_that_cannot_be_learned() {
+    let import = |rows: &[(&str, &str)]| {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = listed_folder(dir.path(), rows);
+        let ended = run(goodtwin(["dataset", "import"]).arg(&folder).arg("--out").arg(dir.path().join("out")));
+        assert!(!dir.path().join("out").exists());
+        ended
+    };
+    let unreadable = [("\"tote\"", "train"), ("[1, 2]", "train"), ("\"clutch\"", "test")];
+    refused(import(&unreadable), 65, &["metadata.jsonl", "line 2", "expected text, received [1,2]"]);
+    let unseen = [
+        ("\"tote\"", "train"),
+        ("\"clutch\"", "train"),
+        ("\"hobo\"", "validation"),
+        ("\"hobo\"", "validation"),
+        ("\"tote\"", "test"),
+        ("\"clutch\"", "test"),
+    ];
+    refused(import(&unseen), 65, &["`hobo`", "no picture in train", "expected at least one"]);
+    // A class that nothing was left of is no class; where only one is left there is nothing to tell apart.
+    let dir = tempfile::tempdir().unwrap();
+    let folder = striped_folder(dir.path(), &["broad"], 6);
+    std::fs::create_dir(folder.join("narrow")).unwrap();
+    let dataset = dir.path().join("dataset");
+    run(goodtwin(["dataset", "import"]).arg(&folder).arg("--out").arg(&dataset)).ok();
+    let recipe = small_recipe(dir.path(), 32, 1, "random");
+    let ended = train(&recipe, &dataset, &dir.path().join("run"), &dir.path().join("cache"));
+    refused(ended, 65, &["the class `broad` only", "expected at least two"]);
+    assert!(!dir.path().join("run").exists() && !dir.path().join("cache").exists());
+}
+
+#[test]
+fn settings_that_no_run_can_use() {
+    let small = Small::get();
+    let dir = tempfile::tempdir().unwrap();
+    let recipe = small_recipe(dir.path(), 32, 1, "random");
+    let text = std::fs::read_to_string(&recipe).unwrap();
+    for (from, to, words) in [
+        ("\nsize = 32", "\nsize = 50", ["`size` is 50", "a multiple of 16"]),
+        ("block5 = 1e-5", "block5 = 0.0", ["`optimizer.block5` is 0", "a learning rate above 0"]),
+        ("classifier = 1e-2", "classifier = -0.1", ["`optimizer.classifier` is -0.1", "a learning rate above 0"]),
+        ("epochs = 1", "epochs = 0", ["`epochs` is 0", "expected 1 to"]),
+        ("batch_size = 32", "batch_size = 0", ["`batch_size` is 0", "expected 1 to"]),
+        ("dropout = 0.2", "dropout = 1.0", ["`head.dropout` is 1", "not including, 1"]),
+    ] {
+        assert!(text.contains(from));
+        std::fs::write(&recipe, text.replacen(from, to, 1)).unwrap();
+        let (out, cache) = (dir.path().join("run"), dir.path().join("cache"));
+        refused(train(&recipe, &small.dataset(), &out, &cache), 2, &words);
+        assert!(!out.exists() && !cache.exists(), "nothing long has begun");
+    }
+}
+
 #[test]
 fn images_that_are_none_are_listed_by_cause_and_left_out() {
     let dir = tempfile::tempdir().unwrap();

@@ -7,6 +7,7 @@
 //! - [`real_photographs`]: real pictures of bags, from import to search.
 //! - [`bad_input`]: what each command says of what it cannot use, and with which exit code.
 //! - [`conform`]: the golden cases of each suite of `goodtwin conform`.
+//! - [`training`]: runs that repeat, go on after a kill, and say why they stop.
 //! - [`demo_script`]: `./scripts/demo --once`, from the shops to the page.
 //! - [`trust`]: leaks across a split are found, runs that cannot be compared are not.
 //! - [`support`]: how the binary, the shops and the browser are run.
@@ -20,4 +21,5 @@ mod ratings;
 mod real_photographs;
 mod stores;
 mod support;
+mod training;
 mod trust;

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::memory::gib;
+
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -39,6 +41,22 @@ pub enum Error {
     /// The run folder holds a run that is not finished (exit 73).
     #[error("{}: holds a run that is not finished; go on with it by `goodtwin train --resume {}`, or give another --out", .0.display(), .0.display())]
     Unfinished(PathBuf),
+    /// Not even one picture fits into memory (exit 69).
+    #[error(
+        "not enough memory: one picture of {size} px needs {}, and {} are free; {}",
+        gib(*needed), gib(*available),
+        largest.map_or("no size fits".into(), |size| format!("the largest that fits is {size} px (`preprocess.size`)"))
+    )]
+    Memory {
+        /// Bytes.
+        needed: u64,
+        /// Bytes.
+        available: u64,
+        /// Pixels of a side.
+        size: u32,
+        /// The largest size of which one picture fits.
+        largest: Option<u32>,
+    },
     /// The loss is no number any more (exit 70).
     #[error(
         "the loss became {loss} at epoch {epoch}, step {step}: lower the learning rate; {} lists the pictures of that step, \
@@ -65,6 +83,7 @@ impl Error {
             Error::Vision(e) => e.exit_code(),
             Error::Dataset { .. } | Error::NotComparable(_) => 65,
             Error::Recipe { .. } => 2,
+            Error::Memory { .. } => 69,
             Error::NotANumber { .. } => 70,
             Error::Exists(_) | Error::Unfinished(_) => 73,
         }

@@ -3,9 +3,12 @@
 //! - [`dataset`]: a scrape or a folder of pictures in, a data set split by family out.
 //! - [`recipe`]: [`Recipe`]: `configs/training.toml` in, every setting of a run out.
 //! - [`augment`]: a framed picture and a seed in, the same bag turned, shifted and mirrored out.
+//! - [`bench`]: where the time of training goes.
 //! - [`cache`]: [`TrunkCache`]: `block4_pool` of every picture and view, on disk in f16, so that an epoch pays for block 5 only.
 //! - [`whitening`]: pooled features in, a dense layer that starts from what is already good out.
+//! - [`memory`]: a recipe in, how many pictures fit at once out.
 //! - [`train`]: the loop: a data set and a recipe in, a run folder out.
+//! - [`events`]: scalars in, TensorBoard's event files out.
 //! - [`retrieval`]: embeddings and families in, Recall@k, mAP@R and MRR out.
 //! - [`bootstrap`]: values in, their mean with its 95 % interval out, drawn by family.
 //! - [`ladder`]: what every run is measured against: random, colours, the untouched trunk.
@@ -19,13 +22,16 @@
 //! - [`error`]: the [`Error`] of this crate.
 
 pub mod augment;
+pub mod bench;
 pub mod bootstrap;
 pub mod cache;
 pub mod dataset;
 pub mod error;
 pub mod evaluate;
 pub mod evaluation;
+pub mod events;
 pub mod ladder;
+pub mod memory;
 pub mod metrics;
 pub mod model_card;
 pub mod recipe;

@@ -143,7 +143,7 @@ impl Recipe {
         let o = &self.optimizer;
         for (key, rate) in [("block5", o.block5), ("dense", o.dense), ("classifier", o.classifier)] {
             let key = format!("optimizer.{key}");
-            expect(rate > 0.0 && rate <= 1.0, &key, &rate, "a learning rate above 0, at most 1")?;
+            expect(rate > 0.0 && rate.is_finite(), &key, &rate, "a learning rate above 0")?;
         }
         let smoothing = o.label_smoothing;
         expect((0.0..1.0).contains(&smoothing), "optimizer.label_smoothing", &smoothing, "0 up to, not including, 1")?;

@@ -233,6 +233,7 @@ mod tests {
     fn a_run_of_one_epoch_without_validation_has_curves() {
         let epoch = Epoch {
             epoch: 1,
+            step: 4,
             train_loss: 0.5,
             train_accuracy: 0.8,
             validation_loss: None,

@@ -1,14 +1,15 @@
 //! `goodtwin train`: a data set and a recipe in, a run folder out.
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use goodtwin_core::DatasetReader;
 use goodtwin_core::terminal::note;
+use goodtwin_core::{Dataset, DatasetReader};
 use goodtwin_training::train::run_card::RunCard;
+use goodtwin_training::train::seeds::Seeds;
 use goodtwin_training::train::{self, Job, Places, Summary};
-use goodtwin_training::{Recipe, Ui};
-use goodtwin_vision::{Compute, DeviceChoice};
+use goodtwin_training::{Recipe, Ui, memory};
+use goodtwin_vision::{Compute, DeviceChoice, Weights};
 
 use crate::exit::{Failure, Outcome, say};
 
@@ -24,7 +25,10 @@ pub struct Args {
     /// The run folder [default: checkpoints/runs/RECIPE-DATASET]
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     out: Option<PathBuf>,
-    /// Go on with a run that was killed; recipe, data set and weights are those that it began with
+    /// So many runs, OUT-seedN each, from the recipe's seed on; OUT.seeds.json has mean and spread
+    #[arg(long, value_name = "COUNT", conflicts_with = "resume", value_parser = clap::value_parser!(u8).range(2..=100))]
+    seeds: Option<u8>,
+    /// Go on with a run, or a group of seeds, that was killed; recipe, data set and weights are those that it began with
     #[arg(long, value_name = "RUN")]
     resume: Option<PathBuf>,
     /// auto takes a real GPU if there is one; gpu takes any Vulkan adapter, software included [default: auto]
@@ -56,19 +60,29 @@ fn begin(args: Args) -> Outcome {
         cache: args.cache.unwrap_or_else(|| "checkpoints/cache".into()),
         device: args.device.unwrap_or_default(),
     };
-    let compute = Compute::choose(places.device)?;
-    note(format_args!("device: {}", compute.describe()));
-    note(format_args!("data set: {} pictures, id {}", dataset.rows.len(), dataset.id().short()));
-    let (ui, now) = (Ui::detect(), clock());
-    let job = Job { recipe: &recipe, dataset: &dataset, places: &places, compute: &compute, ui: &ui, now: &now };
-    tell(&recipe, &train::train(&job)?)
+    with_job(&recipe, &dataset, &places, |job| match args.seeds {
+        None => tell(&recipe, &train::train(job)?),
+        Some(count) => {
+            let imagenet = Weights::load_vgg16_imagenet(&places.imagenet)?;
+            if Seeds::open(&places.out)?.is_some() {
+                return Err(goodtwin_training::Error::Unfinished(places.out.clone()).into());
+            }
+            let mut seeds = Seeds::new(&places.out, RunCard::of(job, &imagenet), count.into());
+            seeds.write(&places.out)?;
+            tell_seeds(job, &mut seeds)
+        }
+    })
 }
 
 fn resume(args: Args, run: PathBuf) -> Outcome {
     if train::is_finished(&run) {
         return say(format_args!("{}: the run is finished; there is nothing to go on with", run.display()));
     }
-    let card = RunCard::open(&run)?;
+    let mut group = Seeds::open(&run)?;
+    let card = match &group {
+        Some(seeds) => seeds.card.clone(),
+        None => RunCard::open(&run)?,
+    };
     let recipe = match args.config {
         Some(path) => Recipe::load(&path)?,
         None => card.recipe,
@@ -81,16 +95,26 @@ fn resume(args: Args, run: PathBuf) -> Outcome {
         cache: args.cache.unwrap_or(card.cache),
         device: args.device.unwrap_or(recorded),
     };
-    let compute = Compute::choose(places.device)?;
-    note(format_args!("device: {}", compute.describe()));
-    let (ui, now) = (Ui::detect(), clock());
-    let job = Job { recipe: &recipe, dataset: &dataset, places: &places, compute: &compute, ui: &ui, now: &now };
-    tell(&recipe, &train::resume(&job)?)
+    with_job(&recipe, &dataset, &places, |job| match &mut group {
+        None => tell(&recipe, &train::resume(job)?),
+        Some(seeds) => tell_seeds(job, seeds),
+    })
 }
 
-fn clock() -> impl Fn() -> std::time::Duration {
-    let started = Instant::now();
-    move || started.elapsed()
+fn with_job(recipe: &Recipe, dataset: &Dataset, places: &Places, run: impl FnOnce(&Job<'_>) -> Outcome) -> Outcome {
+    let compute = Compute::choose(places.device)?;
+    note(format_args!("device: {}", compute.describe()));
+    note(format_args!("data set: {} pictures, id {}", dataset.rows.len(), dataset.id().short()));
+    let (ui, now) = (Ui::detect(), clock());
+    // What a graphics card has free its driver does not say.
+    let memory = if compute.backend() == "wgpu" { None } else { memory::available() };
+    run(&Job { recipe, dataset, places, compute: &compute, ui: &ui, memory, now: &now })
+}
+
+/// The time since 1970, which a clock that is set meanwhile does not turn back.
+fn clock() -> impl Fn() -> Duration {
+    let (at_start, started) = (SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(), Instant::now());
+    move || at_start + started.elapsed()
 }
 
 fn tell(recipe: &Recipe, summary: &Summary) -> Outcome {
@@ -112,4 +136,17 @@ fn tell(recipe: &Recipe, summary: &Summary) -> Outcome {
         say("family Recall:      no picture of the test split has a relative to ask for")?;
     }
     say(format_args!("report:             {}", summary.run.join("report.html").display()))
+}
+
+fn tell_seeds(job: &Job<'_>, seeds: &mut Seeds) -> Outcome {
+    train::train_seeds(job, seeds, |summary| {
+        note(format_args!("{}: epoch {} was kept", summary.run.display(), summary.best_epoch));
+    })?;
+    say(format_args!("{} runs, {}-seedN\n", seeds.runs.len(), job.places.out.display()))?;
+    say(format_args!("{:<28} {:>8} {:>8}", "figure", "mean", "spread"))?;
+    for (figure, spread) in &seeds.figures {
+        let deviation = spread.deviation.map_or("-".into(), |d| format!("{d:.4}"));
+        say(format_args!("{figure:<28} {:>8.4} {deviation:>8}", spread.mean))?;
+    }
+    say("\nThe spread is the sample's standard deviation.")
 }

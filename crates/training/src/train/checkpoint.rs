@@ -18,7 +18,7 @@ use goodtwin_vision::weights::{Stored, serialize};
 use goodtwin_vision::{NetworkSpec, Weights};
 use serde::{Deserialize, Serialize};
 
-use super::log::Epoch;
+use super::log::{Epoch, Written};
 use crate::Result;
 use crate::retrieval::Retrieval;
 
@@ -41,8 +41,8 @@ pub struct State {
     pub history: Vec<Epoch>,
     /// The epoch whose weights are the best so far.
     pub best: Option<Best>,
-    /// The bytes of `metrics.jsonl` up to here.
-    pub metrics_bytes: u64,
+    /// What the run has said up to here.
+    pub written: Written,
 }
 
 /// Sums over the steps of an epoch.
@@ -282,7 +282,7 @@ mod tests {
             epoch: Sums { loss: 0.1 + 0.2, right: 3, seconds: 0.5 },
             history: vec![],
             best: Some(Best { epoch: 1, loss: 1.0 / 3.0 }),
-            metrics_bytes: 17,
+            written: Written { lines: 17, events: 18 },
         }
     }
 

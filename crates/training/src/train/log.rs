@@ -1,4 +1,4 @@
-//! `metrics.jsonl`: a line a step and a line an epoch.
+//! What a run says on the way: `metrics.jsonl`, a line a step and a line an epoch, and the same for TensorBoard.
 //!
 //! A line of a step holds nothing that depends on the machine's pace, so that two runs can be compared line by line.
 
@@ -10,7 +10,7 @@ use goodtwin_core::Error as CoreError;
 use goodtwin_core::dataset::read_json_lines;
 use serde::{Deserialize, Serialize};
 
-use crate::Result;
+use crate::{Result, events};
 
 /// One line of `metrics.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,6 +42,9 @@ pub struct Step {
 pub struct Epoch {
     /// From 1.
     pub epoch: usize,
+    /// Steps taken by its end, over all epochs.
+    #[serde(default)]
+    pub step: usize,
     /// Mean over the pictures.
     pub train_loss: f64,
     /// Over the augmented pictures, while training.
@@ -66,40 +69,88 @@ pub fn read(run: &Path) -> Result<Vec<Line>> {
 
 const NAME: &str = "metrics.jsonl";
 
-/// Writes the lines of a run.
+/// Writes what a run says.
 pub struct Log {
+    lines: Tail,
+    events: Tail,
+}
+
+/// How much is on the disk for good: where a run goes on writing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    /// Bytes of `metrics.jsonl`.
+    pub lines: u64,
+    /// Bytes of TensorBoard's file.
+    pub events: u64,
+}
+
+impl Log {
+    /// Go on after so much; what comes after it is done anew. `now` is in seconds since 1970.
+    pub fn open(run: &Path, written: Written, now: f64) -> Result<Log> {
+        let lines = Tail::open(run.join(NAME), written.lines)?;
+        let mut events = Tail::open(run.join(events::NAME), written.events)?;
+        if written.events == 0 {
+            events.append(&events::version(now))?;
+        }
+        Ok(Log { lines, events })
+    }
+
+    /// Add a line.
+    pub fn append(&mut self, line: &Line, now: f64) -> Result<()> {
+        let mut text = serde_json::to_vec(line).expect("our own types have string keys and serialise");
+        text.push(b'\n');
+        self.lines.append(&text)?;
+        match line {
+            Line::Step(s) => self.scalars(s.step, &[("train/loss", s.loss), ("train/accuracy", s.accuracy)], now),
+            Line::Epoch(e) => {
+                let validation =
+                    [("validation/loss", e.validation_loss), ("validation/accuracy", e.validation_accuracy)];
+                let values: Vec<(&str, f32)> =
+                    validation.iter().filter_map(|(tag, value)| Some((*tag, (*value)? as f32))).collect();
+                self.scalars(e.step, &values, now)
+            }
+        }
+    }
+
+    /// Add scalars for TensorBoard alone.
+    pub fn scalars(&mut self, step: usize, values: &[(&str, f32)], now: f64) -> Result<()> {
+        self.events.append(&events::scalars(now, step as u64, values))
+    }
+
+    /// How much is on the disk, now for good.
+    pub fn sync(&mut self) -> Result<Written> {
+        Ok(Written { lines: self.lines.sync()?, events: self.events.sync()? })
+    }
+}
+
+/// A file that grows at its end by whole pieces.
+struct Tail {
     path: PathBuf,
     file: File,
     bytes: u64,
 }
 
-impl Log {
-    /// Go on after so many bytes; what comes after them is done anew.
-    pub fn open(run: &Path, bytes: u64) -> Result<Log> {
-        let path = run.join(NAME);
+impl Tail {
+    fn open(path: PathBuf, bytes: u64) -> Result<Tail> {
         let opened = OpenOptions::new().write(true).create(true).truncate(false).open(&path).and_then(|mut file| {
             file.set_len(bytes)?;
             file.seek(SeekFrom::End(0))?;
             Ok(file)
         });
         let file = opened.map_err(|e| CoreError::disk(&path, "open the file", e))?;
-        Ok(Log { path, file, bytes })
+        Ok(Tail { path, file, bytes })
     }
 
-    /// Add a line.
-    pub fn append(&mut self, line: &Line) -> Result<()> {
-        let mut text = serde_json::to_vec(line).expect("our own types have string keys and serialise");
-        text.push(b'\n');
-        if let Err(e) = self.file.write_all(&text) {
-            let _ = self.file.set_len(self.bytes); // no half line
-            return Err(CoreError::disk(&self.path, format!("write {} bytes", text.len()), e).into());
+    fn append(&mut self, piece: &[u8]) -> Result<()> {
+        if let Err(e) = self.file.write_all(piece) {
+            let _ = self.file.set_len(self.bytes); // no half piece
+            return Err(CoreError::disk(&self.path, format!("write {} bytes", piece.len()), e).into());
         }
-        self.bytes += text.len() as u64;
+        self.bytes += piece.len() as u64;
         Ok(())
     }
 
-    /// How many bytes are on the disk, now for good.
-    pub fn sync(&mut self) -> Result<u64> {
+    fn sync(&mut self) -> Result<u64> {
         self.file.sync_data().map_err(|e| CoreError::disk(&self.path, "fsync", e))?;
         Ok(self.bytes)
     }
@@ -127,12 +178,15 @@ mod tests {
     fn what_comes_after_the_place_to_go_on_from_is_cut_off() {
         let dir = tempfile::tempdir().unwrap();
         let step = |step: usize| Line::Step(Step { step, epoch: 1, loss: 0.1 + step as f32, accuracy: 0.5, rate: 1.0 });
-        let mut log = Log::open(dir.path(), 0).unwrap();
-        log.append(&step(1)).unwrap();
+        let mut log = Log::open(dir.path(), Written::default(), 1.0).unwrap();
+        log.append(&step(1), 2.0).unwrap();
         let here = log.sync().unwrap();
-        log.append(&step(2)).unwrap();
-        let mut log = Log::open(dir.path(), here).unwrap();
-        log.append(&step(3)).unwrap();
+        log.append(&step(2), 3.0).unwrap();
+        let mut log = Log::open(dir.path(), here, 4.0).unwrap();
+        log.append(&step(3), 5.0).unwrap();
+        let events = events::reader::read(&std::fs::read(dir.path().join(events::NAME)).unwrap());
+        assert_eq!(events.iter().map(|e| (e.seconds, e.step)).collect::<Vec<_>>(), [(1.0, 0), (2.0, 1), (5.0, 3)]);
+        assert_eq!(events[2].scalars[0], ("train/loss".to_string(), 3.1));
         assert_eq!(read(dir.path()).unwrap(), [step(1), step(3)]);
     }
 }

@@ -15,6 +15,7 @@
 //! - [`steps`]: the loop.
 //! - [`checkpoint`], [`run_card`]: where a run goes on after a kill, and what it is made of.
 //! - [`log`]: `metrics.jsonl`.
+//! - [`seeds`]: several runs that differ in their seed.
 //! - [`measure`]: what the network says of pictures.
 //! - [`parameters`]: a network's parameters by the path to them.
 
@@ -30,6 +31,7 @@ pub mod parameters;
 pub mod plan;
 pub mod run_card;
 pub mod schedule;
+pub mod seeds;
 pub mod splits;
 pub mod steps;
 
@@ -46,14 +48,17 @@ use goodtwin_vision::{Checkpoint, Compute, DeviceChoice, ModelCard, Weights};
 
 use crate::cache::Source;
 use crate::evaluate::{Seen, Start as AtStart};
+use crate::memory::{Estimate, gib};
 use crate::metrics::{Confusion, argmax};
 use crate::retrieval::{self, Retrieval};
 use crate::{Error, Recipe, Result, TrunkCache, Ui, model_card, report};
 use checkpoint::{Checkpoints, State, Sums};
 use learner::Learner;
 pub use log::Epoch;
+use log::{Log, Written};
 use measure::Measured;
 use run_card::RunCard;
+use seeds::{SeedRun, Seeds};
 use splits::Splits;
 use steps::{Progress, Steps};
 
@@ -69,7 +74,9 @@ pub struct Job<'a> {
     pub compute: &'a Compute,
     /// Where progress goes.
     pub ui: &'a Ui,
-    /// The time, since any fixed moment.
+    /// Bytes that a step may take; none where nobody knows.
+    pub memory: Option<u64>,
+    /// The time, since the beginning of 1970; it never goes back.
     pub now: &'a dyn Fn() -> Duration,
 }
 
@@ -118,10 +125,11 @@ pub fn train(job: &Job<'_>) -> Result<Summary> {
             false => Error::Unfinished(out.clone()),
         });
     }
+    let part = part(job, classes.len(), &splits)?;
     let imagenet = Weights::load_vgg16_imagenet(&job.places.imagenet)?;
     let card = RunCard::of(job, &imagenet);
     card.write(out)?;
-    let run = Run { job, classes, splits, imagenet, checkpoints: Checkpoints::of(out, card.id()) };
+    let run = Run { job, part, classes, splits, imagenet, checkpoints: Checkpoints::of(out, card.id()) };
     run.go().inspect_err(|e| {
         // Nothing to go on from; a dump is for a person to look at.
         if !out.join("checkpoints/latest.json").exists() && !matches!(e, Error::NotANumber { .. }) {
@@ -148,7 +156,8 @@ pub fn resume(job: &Job<'_>) -> Result<Summary> {
     }
     let classes = job.dataset.classes();
     let splits = Splits::of(job.dataset, &classes)?;
-    Run { job, classes, splits, imagenet, checkpoints: Checkpoints::of(out, card.id()) }.go()
+    let part = part(job, classes.len(), &splits)?;
+    Run { job, part, classes, splits, imagenet, checkpoints: Checkpoints::of(out, card.id()) }.go()
 }
 
 /// Whether there is nothing left to do: the model is there.
@@ -156,8 +165,25 @@ pub fn is_finished(run: &Path) -> bool {
     run.join("model.json").exists()
 }
 
+/// How many pictures go through the network at once.
+fn part(job: &Job<'_>, classes: usize, splits: &Splits) -> Result<usize> {
+    let batch = job.recipe.batch_size.min(splits.train.len());
+    let Some(available) = job.memory else { return Ok(batch) };
+    let estimate = Estimate::of(job.recipe, classes);
+    let part = estimate.part(job.recipe, classes, batch, available)?;
+    if part < batch {
+        note(format_args!(
+            "memory: a batch of {batch} needs {}, and {} are free: it is taken in parts of {part}, whose gradients are added up",
+            gib(estimate.bytes(batch)),
+            gib(available)
+        ));
+    }
+    Ok(part)
+}
+
 struct Run<'a> {
     job: &'a Job<'a>,
+    part: usize,
     classes: Vec<BagType>,
     splits: Splits,
     imagenet: Weights,
@@ -179,7 +205,8 @@ impl Run<'_> {
             }
             None => self.start(&cache)?,
         };
-        let part = progress.state.part;
+        // The last digits of a sum depend on it, so that a run keeps to the one that it began with, where that fits.
+        let part = progress.state.part.min(self.part);
         let steps = Steps { job: self.job, splits: &self.splits, cache: &cache, checkpoints: &self.checkpoints, part };
         let (state, learner) = steps.run(progress)?;
         let summary = self.finish(&cache, state, &learner)?;
@@ -195,20 +222,20 @@ impl Run<'_> {
         let (network, learner) =
             Learner::start(recipe, self.job.dataset, &self.classes, &self.splits, cache, &self.imagenet, &device)?;
         let (out, dataset) = (&self.job.places.out, self.job.dataset);
-        let measured = self.measure(cache, &learner.valid(), recipe.batch_size)?;
+        let measured = self.measure(cache, &learner.valid(), self.part)?;
         let answers = retrieval::ask(&dataset.rows, &measured.embeddings, &self.splits.test);
         let at_start = Retrieval::of(&answers);
         Seen::of(dataset).write(out)?;
         AtStart { dataset: dataset.id().clone(), answers }.write(out)?;
         let state = State {
             step: 0,
-            part: recipe.batch_size,
+            part: self.part,
             network,
             at_start,
             epoch: Sums::default(),
             history: vec![],
             best: None,
-            metrics_bytes: 0,
+            written: Written::default(),
         };
         Ok(Progress::new(self.job, state, learner))
     }
@@ -246,6 +273,10 @@ impl Run<'_> {
         let name = places.out.file_name().map_or("run".into(), |n| n.to_string_lossy().into_owned());
         let readme = model_card::markdown(&name, &card, None);
         atomic::write(&staged.path().join("README.md"), readme.as_bytes())?;
+        let mut log = Log::open(&places.out, state.written, (self.job.now)().as_secs_f64())?;
+        let steps = state.history.last().map_or(0, |epoch| epoch.step);
+        log.scalars(steps, &steps::found(retrieval), (self.job.now)().as_secs_f64())?;
+        log.sync()?;
         move_into(staged.path(), &places.out, "model.json")?;
         Ok(Summary { run: places.out.clone(), card, confusion, at_start, retrieval, best_epoch })
     }
@@ -266,6 +297,30 @@ fn move_into(from: &Path, to: &Path, last: &str) -> Result<()> {
     atomic::sync_dir(to)?;
     std::fs::rename(from.join(last), to.join(last)).map_err(disk)?;
     Ok(atomic::sync_dir(to)?)
+}
+
+/// Go on with a group of runs, or begin it: each seed's run is begun, gone on with, or finished already. `job` says what
+/// they share, and its `out` is the group's name.
+///
+/// # Errors
+/// Those of [`train`] and [`resume`], from the first run that fails.
+pub fn train_seeds(job: &Job<'_>, seeds: &mut Seeds, mut each: impl FnMut(&Summary)) -> Result<()> {
+    let group = &job.places.out;
+    for SeedRun { seed, folder, .. } in seeds.runs.clone() {
+        let recipe = Recipe { seed, ..job.recipe.clone() };
+        let places = Places { out: group.with_file_name(&folder), ..job.places.clone() };
+        let job = Job { recipe: &recipe, places: &places, ..*job };
+        let metrics = if is_finished(&places.out) {
+            Checkpoint::open(&places.out)?.card.metrics
+        } else {
+            let begun = RunCard::open(&places.out).is_ok();
+            let summary = if begun { resume(&job)? } else { train(&job)? };
+            each(&summary);
+            summary.card.metrics
+        };
+        seeds.finished(group, seed, metrics)?;
+    }
+    Ok(())
 }
 
 fn final_metrics(

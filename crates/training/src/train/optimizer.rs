@@ -16,18 +16,31 @@ use goodtwin_vision::weights::Stored;
 use crate::Result;
 use crate::recipe::{self, Rule};
 
-/// The parts of the network that learn at a rate of their own: a word in the path of their parameters, and the rate. What
-/// none of them names learns at the first one's.
-fn groups(recipe: &recipe::Optimizer) -> [(&'static str, f64); 3] {
-    [("block5", recipe.block5), ("dense", recipe.dense), ("classifier", recipe.classifier)]
+/// A part of the network that learns at a rate of its own.
+pub struct Group {
+    /// A word in the path of its parameters.
+    pub part: &'static str,
+    /// What TensorBoard calls the rate.
+    pub tag: &'static str,
+    /// The learning rate, before the schedule.
+    pub rate: f64,
+}
+
+/// All groups of a recipe. What none of them names learns at the first one's rate.
+pub fn groups(recipe: &recipe::Optimizer) -> [Group; 3] {
+    [
+        Group { part: "block5", tag: "learning_rate/block5", rate: recipe.block5 },
+        Group { part: "dense", tag: "learning_rate/dense", rate: recipe.dense },
+        Group { part: "classifier", tag: "learning_rate/classifier", rate: recipe.classifier },
+    ]
 }
 
 /// The learning rates of one step.
 pub fn rates(recipe: &recipe::Optimizer, factor: f64) -> ModuleLearningRate {
-    let [(_, base), rest @ ..] = groups(recipe);
+    let [base, rest @ ..] = groups(recipe);
     rest.into_iter()
-        .fold(ModuleLrScheduler::new(base * factor), |rates, (part, rate)| {
-            rates.with_group(ParamGroup::from_predicate(part), rate * factor)
+        .fold(ModuleLrScheduler::new(base.rate * factor), |rates, group| {
+            rates.with_group(ParamGroup::from_predicate(group.part), group.rate * factor)
         })
         .step()
 }

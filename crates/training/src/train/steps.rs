@@ -14,16 +14,17 @@ use super::averaging::Average;
 use super::batches;
 use super::checkpoint::{Best, Checkpoints, Found, State, Tensors};
 use super::learner::Learner;
-use super::log::{Epoch, Line, Log, Step};
+use super::log::{Epoch, Line, Log, Step, Written};
 use super::loss::{Labels, Losses};
 use super::measure::Measured;
-use super::optimizer::{Optimizer, rates};
+use super::optimizer::{Optimizer, groups, rates};
 use super::parameters;
 use super::plan::{Batch, Plan};
 use super::schedule::Schedule;
 use super::splits::Splits;
 use crate::metrics::argmax;
-use crate::{Error, Result, TrunkCache};
+use crate::retrieval::Retrieval;
+use crate::{Error, Result, TrunkCache, recipe};
 
 /// A checkpoint is written when this many times as long as the last one took to write has passed: it costs a twentieth.
 const CHECKPOINT_PACE: u32 = 20;
@@ -113,8 +114,14 @@ impl Steps<'_> {
         let schedule = Schedule::new(recipe.optimizer.schedule, warm_up, epochs * steps);
         let losses = Losses::new(recipe, &self.splits.class_counts());
         let device = job.compute.device().clone().autodiff();
-        let mut log = Log::open(&job.places.out, at.state.metrics_bytes)?;
-        let mut pace = Pace { written: (job.now)(), cost: Duration::ZERO };
+        let seconds = || (job.now)().as_secs_f64();
+        let mut log = Log::open(&job.places.out, at.state.written, seconds())?;
+        if at.state.written == Written::default() {
+            log.scalars(0, &found(at.state.at_start), seconds())?;
+        }
+        // A checkpoint that was just read need not be written again.
+        let from = (at.state.written != Written::default()).then_some(at.state.step);
+        let mut pace = Pace { step: from, written: (job.now)(), cost: Duration::ZERO };
         let bar = job.ui.bar((epochs * steps) as u64, "training");
         bar.set_position(at.state.step as u64);
 
@@ -136,11 +143,11 @@ impl Steps<'_> {
                     return Err(self.not_a_number(pass.loss, epoch, at.state.step + 1, batch));
                 }
                 // The loss shows that these weights are sound: those after the step have yet to show it.
-                if pace.is_due((job.now)()) {
+                if pace.is_due(at.state.step, (job.now)()) {
                     let began = (job.now)();
-                    at.state.metrics_bytes = log.sync()?;
+                    at.state.written = log.sync()?;
                     self.checkpoints.save(&at.state, &at.tensors())?;
-                    pace.wrote(began, (job.now)());
+                    pace.wrote(at.state.step, began, (job.now)());
                 }
                 let gradients = pass.gradients.grads();
                 at.learner = at.optimizer.step(&rates(&recipe.optimizer, factor), at.learner.clone(), gradients);
@@ -153,15 +160,17 @@ impl Steps<'_> {
                 at.state.epoch.seconds += ((job.now)() - started).as_secs_f64();
                 let accuracy = pass.right as f32 / batch.rows.len() as f32;
                 bar.inc(1);
-                log.append(&Line::Step(Step { step: at.state.step, epoch, loss: pass.loss, accuracy, rate: factor }))
+                let step = at.state.step;
+                log.scalars(step, &learning_rates(&recipe.optimizer, factor), seconds())?;
+                log.append(&Line::Step(Step { step, epoch, loss: pass.loss, accuracy, rate: factor }), seconds())
             })?;
             let line = self.end_epoch(&mut at, epoch)?;
             job.ui.line(&bar, &line.describe(epochs));
-            log.append(&Line::Epoch(line.clone()))?;
+            log.append(&Line::Epoch(line.clone()), seconds())?;
             at.state.history.push(line);
         }
         bar.finish_and_clear();
-        log.sync()?;
+        at.state.written = log.sync()?;
         Ok((at.state, at.best.expect("a recipe has at least one epoch, and each is compared")))
     }
 
@@ -181,6 +190,7 @@ impl Steps<'_> {
         let pictures = self.splits.train.len() as f64;
         let line = Epoch {
             epoch,
+            step: at.state.step,
             train_loss: sums.loss / pictures,
             train_accuracy: sums.right as f64 / pictures,
             validation_loss: validation.as_ref().map(|m| m.loss),
@@ -220,6 +230,17 @@ impl Steps<'_> {
     }
 }
 
+/// What a network found, for TensorBoard.
+pub fn found(retrieval: Option<Retrieval>) -> Vec<(&'static str, f32)> {
+    let Some(found) = retrieval else { return vec![] };
+    vec![("test/family_recall_at_1", found.recall_1 as f32), ("test/family_recall_at_5", found.recall_5 as f32)]
+}
+
+/// The learning rate of each part of the network, for TensorBoard.
+fn learning_rates(recipe: &recipe::Optimizer, factor: f64) -> Vec<(&'static str, f32)> {
+    groups(recipe).into_iter().map(|group| (group.tag, (group.rate * factor) as f32)).collect()
+}
+
 /// What the parts of a batch add up to.
 #[derive(Default)]
 struct Pass {
@@ -245,16 +266,18 @@ impl Pass {
 
 /// When the next checkpoint is due.
 struct Pace {
+    /// The step of the last one.
+    step: Option<usize>,
     written: Duration,
     cost: Duration,
 }
 
 impl Pace {
-    fn is_due(&self, now: Duration) -> bool {
-        now.saturating_sub(self.written) >= self.cost * CHECKPOINT_PACE
+    fn is_due(&self, step: usize, now: Duration) -> bool {
+        self.step != Some(step) && now.saturating_sub(self.written) >= self.cost * CHECKPOINT_PACE
     }
 
-    fn wrote(&mut self, started: Duration, ended: Duration) {
-        *self = Pace { written: ended, cost: ended.saturating_sub(started) };
+    fn wrote(&mut self, step: usize, started: Duration, ended: Duration) {
+        *self = Pace { step: Some(step), written: ended, cost: ended.saturating_sub(started) };
     }
 }

@@ -1,6 +1,7 @@
 //! `goodtwin bench`: where the time goes on this machine, as a table or as JSON.
 
 mod embed;
+mod train;
 
 use clap::Subcommand;
 
@@ -17,11 +18,14 @@ pub struct Args {
 enum Command {
     /// From a photograph's file to its embedding, stage by stage: disk, decode, resize, trunk, head
     Embed(embed::Args),
+    /// A training step, stage by stage: decode, resize, trunk, cache, head, optimiser
+    Train(train::Args),
 }
 
 /// Run the command.
 pub fn run(args: Args) -> Outcome {
     match args.command {
         Command::Embed(args) => embed::run(args),
+        Command::Train(args) => train::run(args),
     }
 }

@@ -1,0 +1,87 @@
+//! `goodtwin bench train`.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use goodtwin_core::DatasetReader;
+use goodtwin_training::bench::{Bench, Report};
+use goodtwin_training::{Recipe, Ui};
+use goodtwin_vision::{Compute, DeviceChoice, Weights};
+
+use crate::exit::{Failure, Outcome, say};
+
+/// Measure a training step, stage by stage.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The recipe: size, batch and head
+    #[arg(long, value_name = "FILE", default_value = "configs/training.toml")]
+    config: PathBuf,
+    /// The data set whose first pictures are used
+    #[arg(long, value_name = "DIR")]
+    dataset: PathBuf,
+    /// auto, cpu or gpu
+    #[arg(long, default_value_t)]
+    device: DeviceChoice,
+    /// VGG16's ImageNet weights
+    #[arg(long, value_name = "FILE", default_value = "checkpoints/vgg16-imagenet-f16.safetensors")]
+    weights: PathBuf,
+    /// JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+/// Run the command.
+pub fn run(args: Args) -> Outcome {
+    let recipe = Recipe::load(&args.config)?;
+    let dataset = DatasetReader::open(&args.dataset)?;
+    let compute = Compute::choose(args.device)?;
+    let imagenet = Weights::load_vgg16_imagenet(&args.weights)?;
+    let scratch = tempfile::tempdir().map_err(|e| Failure::new(73, format!("cannot make a temporary folder: {e}")))?;
+    let started = Instant::now();
+    let (ui, now) = (Ui::detect(), || started.elapsed());
+    let (recipe, dataset, imagenet, compute) = (&recipe, &dataset, &imagenet, &compute);
+    let report = Bench { recipe, dataset, imagenet, compute, ui: &ui, now: &now }.run(scratch.path())?;
+    if args.json {
+        return say(serde_json::to_string_pretty(&report).expect("figures serialise"));
+    }
+    table(&report)
+}
+
+fn table(report: &Report) -> Outcome {
+    say(format_args!("{}: {} pictures of {} px, recipe {}", report.device, report.batch, report.size, report.recipe))?;
+    say(format_args!(
+        "at most: {:.0} GFLOP/s (matrix multiplication), {:.1} GB/s (copy)\n",
+        report.peak_gflops, report.peak_gbytes
+    ))?;
+    say(format_args!(
+        "{:<14} {:>10} {:>7} {:>9} {:>8}  {}",
+        "stage", "ms/picture", "share", "GFLOP/s", "of peak", "bound by"
+    ))?;
+    for stage in &report.stages {
+        let or_dash = |value: Option<String>| value.unwrap_or_else(|| "-".into());
+        let bound = format!("{:?}", stage.bound).to_lowercase();
+        let explained = match stage.explained < 1.0 {
+            true => format!(", which explains {:.0} %", 100.0 * stage.explained),
+            false => String::new(),
+        };
+        say(format_args!(
+            "{:<14} {:>10.3} {:>6.1}% {:>9} {:>8}  {bound}{explained}",
+            stage.name,
+            stage.ms,
+            100.0 * stage.share,
+            or_dash(stage.gflops.map(|g| format!("{g:.0}"))),
+            or_dash(stage.of_peak.map(|p| format!("{:.0}%", 100.0 * p))),
+        ))?;
+    }
+    let e = &report.epochs;
+    say(format_args!("\n{:<44} {:>10} {:>7}", "an epoch", "ms/picture", "cached"))?;
+    for (name, ms) in [
+        ("cached", e.cached),
+        ("uncached, the trunk by this program's own code", e.uncached),
+        ("uncached, the trunk by Burn", e.uncached_same_code),
+        ("gradients through all of VGG16, by Burn", e.full),
+    ] {
+        say(format_args!("{name:<44} {ms:>10.2} {:>6.2}x", ms / e.cached))?;
+    }
+    Ok(())
+}

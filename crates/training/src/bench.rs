@@ -1,0 +1,412 @@
+//! Where the time of training goes: each stage measured by itself, beside what the machine can do at most.
+//!
+//! The bound of a stage follows the roofline model (Williams, Waterman, Patterson 2009): the time that its multiply-adds take
+//! at the pace of a large matrix multiplication, and the time that its bytes take at the pace of a large copy, both measured
+//! in the same run. The larger of the two is what the stage cannot get below. Multiply-adds are those of the plain
+//! convolution: an algorithm that saves some of them (Winograd) can pass the matrix multiplication's pace.
+
+use std::time::Duration;
+
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Distribution, Tensor};
+use goodtwin_core::{Dataset, Row};
+use goodtwin_imaging::Picture;
+use goodtwin_vision::embedder::input_tensor;
+use goodtwin_vision::vgg16::{Block, CHANNELS, CONVOLUTIONS};
+use goodtwin_vision::{Compute, NetworkSpec, Top, Trunk, Weights};
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::cache::{Source, TrunkCache};
+use crate::train::learner::Learner;
+use crate::train::loss::{Labels, Losses};
+use crate::train::optimizer::{Optimizer, rates};
+use crate::train::plan::Batch;
+use crate::train::{batches, parameters};
+use crate::{Error, Recipe, Result, Ui};
+
+/// Each stage is measured so often; the median counts.
+const ROUNDS: usize = 5;
+
+/// What was measured.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The device, for people.
+    pub device: String,
+    /// The recipe's name.
+    pub recipe: String,
+    /// Pixels of a side.
+    pub size: u32,
+    /// Pictures at once.
+    pub batch: usize,
+    /// Billions of floating-point operations a second of a matrix multiplication of 2,048 x 2,048.
+    pub peak_gflops: f64,
+    /// Billions of bytes a second that a large copy reads and writes.
+    pub peak_gbytes: f64,
+    /// In the order of the work. Those up to the cache are paid once a picture and view, the others in each epoch.
+    pub stages: Vec<Stage>,
+    /// Milliseconds a picture of one epoch.
+    pub epochs: Epochs,
+}
+
+/// One stage.
+#[derive(Clone, Debug, Serialize)]
+pub struct Stage {
+    /// What it does.
+    pub name: &'static str,
+    /// Whether an epoch that reads the cache does it too.
+    pub every_epoch: bool,
+    /// Milliseconds a picture.
+    pub ms: f64,
+    /// Of the time of all stages.
+    pub share: f64,
+    /// Billions of floating-point operations a second; none for a stage that has none to speak of.
+    pub gflops: Option<f64>,
+    /// Of [`Report::peak_gflops`].
+    pub of_peak: Option<f64>,
+    /// What it cannot get below.
+    pub bound: Bound,
+    /// How much of its time that bound explains, at most 1.
+    pub explained: f64,
+}
+
+/// What holds a stage back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Bound {
+    /// The multiply-adds.
+    Arithmetic,
+    /// The memory's pace.
+    Memory,
+    /// The decoder, which is neither: one core a picture.
+    Decoder,
+    /// Reading and checking files.
+    Files,
+}
+
+/// Milliseconds a picture of an epoch, three ways.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Epochs {
+    /// Block 4 from the cache.
+    pub cached: f64,
+    /// The same with the trunk worked out anew, as this program does it.
+    pub uncached: f64,
+    /// The same with the trunk in the code that block 5 learns in.
+    pub uncached_same_code: f64,
+    /// Gradients through all of VGG16.
+    pub full: f64,
+}
+
+/// Measures.
+pub struct Bench<'a> {
+    /// Size, batch and head.
+    pub recipe: &'a Recipe,
+    /// Whose pictures.
+    pub dataset: &'a Dataset,
+    /// ImageNet's VGG16.
+    pub imagenet: &'a Weights,
+    /// The device.
+    pub compute: &'a Compute,
+    /// Where progress goes.
+    pub ui: &'a Ui,
+    /// The time since any fixed moment.
+    pub now: &'a dyn Fn() -> Duration,
+}
+
+/// A stage before it is set beside the peak.
+struct Timed {
+    name: &'static str,
+    every_epoch: bool,
+    ms: f64,
+    /// Floating-point operations a picture.
+    flops: f64,
+    /// Bytes that must move, a picture.
+    bytes: f64,
+    bound: Option<Bound>,
+}
+
+impl Bench<'_> {
+    /// Measure all stages on the first pictures of the data set; `scratch` is a folder for a cache of its own.
+    ///
+    /// # Errors
+    /// A picture that cannot be read (exit 65), a full disk (74).
+    pub fn run(&self, scratch: &std::path::Path) -> Result<Report> {
+        let (recipe, preprocess) = (self.recipe, &self.recipe.preprocess);
+        let rows = &self.dataset.rows[..recipe.batch_size.min(self.dataset.rows.len())];
+        let (n, side) = (rows.len(), preprocess.size as usize / 16);
+        let device = self.compute.device();
+        let peak_gflops = self.peak_gflops();
+        let peak_gbytes = self.peak_gbytes();
+        let mut stages = Vec::new();
+
+        let mut files = Vec::new();
+        let ms = self.time(n, || {
+            files = rows.par_iter().map(|row| Ok(self.dataset.read(row)?)).collect::<Result<Vec<_>>>()?;
+            Ok(())
+        })?;
+        stages.push(Timed::of("read", ms, Some(Bound::Files)));
+        let mut pictures = Vec::new();
+        let ms = self.time(n, || {
+            let decode = |(bytes, row): (&Vec<u8>, &Row)| {
+                Picture::decode(bytes).map_err(|e| goodtwin_core::Error::data(self.dataset.path(row), e.to_string()))
+            };
+            pictures = files.par_iter().zip(rows).map(decode).collect::<Result<Vec<_>, _>>()?;
+            Ok(())
+        })?;
+        stages.push(Timed::of("decode", ms, Some(Bound::Decoder)));
+        let mut planes = Vec::new();
+        let ms = self.time(n, || {
+            planes = pictures.par_iter().map(|picture| preprocess.apply(picture)).collect();
+            Ok(())
+        })?;
+        let pixels = pictures.iter().map(|p| p.rgb().len()).sum::<usize>() as f64 / n as f64;
+        stages.push(Timed { bytes: pixels + 4.0 * preprocess.len() as f64, ..Timed::of("resize", ms, None) });
+
+        let trunk = Trunk::load(self.imagenet, device)?;
+        let input = || input_tensor(&planes, preprocess, device);
+        let ms = self.time(n, || self.done(trunk.forward(input())))?;
+        let flops = (1..=4).map(|block| flops(block, preprocess.size)).sum();
+        stages.push(Timed { flops, ..Timed::of("trunk", ms, None) });
+        let trunk_ms = ms;
+
+        let source = Source {
+            dataset: self.dataset,
+            preprocess,
+            augment: &recipe.augment,
+            imagenet: self.imagenet,
+            compute: self.compute,
+            ui: self.ui,
+        };
+        let mut small = self.dataset.clone();
+        small.rows.truncate(n);
+        let cache = TrunkCache::open(scratch, &Source { dataset: &small, ..source })?;
+        let all: Vec<usize> = (0..n).collect();
+        let ms = self.time(n, || cache.values(&all, &vec![0; n]).map(drop))?;
+        // Read as f16, written as f32.
+        let map = (CHANNELS[3] * side * side) as f64;
+        stages.push(Timed { bytes: 6.0 * map, every_epoch: true, ..Timed::of("cache", ms, None) });
+
+        let classes = self.dataset.classes();
+        let learning = device.clone().autodiff();
+        let mut learner = Learner { top: Top::init(&self.spec(&classes), preprocess.size, self.imagenet, &learning)? };
+        let losses = Losses::new(recipe, &vec![1; classes.len()]);
+        let labels: Vec<usize> = (0..n).map(|i| i % classes.len()).collect();
+        let block4 = cache.values(&all, &vec![0; n])?;
+        let pass = |learner: &Learner| {
+            losses.pass(learner, Tensor::from_data(block4.clone(), &learning), Labels { types: &labels }).loss
+        };
+        let forward = self.time(n, || self.done(pass(&learner).inner()))?;
+        let head = flops5(recipe, classes.len());
+        stages.push(Timed { flops: head, every_epoch: true, ..Timed::of("head forward", forward, None) });
+        let both = self.time(n, || {
+            let gradients = GradientsParams::from_grads(pass(&learner).backward(), &learner);
+            drop(gradients);
+            self.sync()
+        })?;
+        let ms = (both - forward).max(0.0);
+        stages.push(Timed { flops: 2.0 * head, every_epoch: true, ..Timed::of("head backward", ms, None) });
+        let mut optimizer = Optimizer::new(recipe.optimizer.rule);
+        let rates = rates(&recipe.optimizer, 1e-6);
+        let mut gradients: Vec<GradientsParams> =
+            (0..=ROUNDS).map(|_| GradientsParams::from_grads(pass(&learner).backward(), &learner)).collect();
+        let ms = self.time(n, || {
+            learner = optimizer.step(&rates, learner.clone(), gradients.pop().expect("one a round"));
+            self.sync()
+        })?;
+        // Weight, gradient and two moments in, weight and two moments out.
+        let values: usize = parameters::stored(&learner).values().map(|t| t.bytes.len()).sum();
+        stages.push(Timed {
+            bytes: 7.0 * values as f64 / n as f64,
+            every_epoch: true,
+            ..Timed::of("optimiser", ms, None)
+        });
+
+        let epochs = self.epochs(&cache, &all, &mut learner, &losses, &labels, &planes, trunk_ms)?;
+        let total: f64 = stages.iter().map(|stage| stage.ms).sum();
+        Ok(Report {
+            device: self.compute.describe().into(),
+            recipe: recipe.name.clone(),
+            size: preprocess.size,
+            batch: n,
+            peak_gflops,
+            peak_gbytes,
+            stages: stages.into_iter().map(|stage| stage.beside(peak_gflops, peak_gbytes, total)).collect(),
+            epochs,
+        })
+    }
+
+    /// Whole steps, as the loop takes them.
+    #[allow(clippy::too_many_arguments)] // what `run` has made, used once
+    fn epochs(
+        &self,
+        cache: &TrunkCache,
+        rows: &[usize],
+        learner: &mut Learner,
+        losses: &Losses,
+        labels: &[usize],
+        planes: &[Vec<f32>],
+        trunk_ms: f64,
+    ) -> Result<Epochs> {
+        let (n, device) = (rows.len(), self.compute.device().clone().autodiff());
+        let mut optimizer = Optimizer::new(self.recipe.optimizer.rule);
+        let rates = rates(&self.recipe.optimizer, 1e-6);
+        let mut step = |learner: &mut Learner, block4: Tensor<4>| {
+            let loss = losses.pass(learner, block4, Labels { types: labels }).loss;
+            let gradients = GradientsParams::from_grads(loss.backward(), learner);
+            *learner = optimizer.step(&rates, learner.clone(), gradients);
+            self.sync()
+        };
+        let batches = vec![Batch { rows: rows.to_vec(), views: vec![0; n] }; ROUNDS + 1];
+        let started = (self.now)();
+        let mut first = None;
+        batches::each(cache, &batches, n, |_, parts| {
+            for block4 in parts {
+                step(learner, Tensor::from_data(block4?, &device))?;
+            }
+            first.get_or_insert_with(|| (self.now)()); // the first step warms up
+            Ok(())
+        })?;
+        let elapsed = (self.now)() - first.unwrap_or(started);
+        let cached = elapsed.as_secs_f64() * 1e3 / (ROUNDS * n) as f64;
+
+        // Blocks 1 to 4 without gradients, in the code that block 5 learns in.
+        let inner = self.compute.device();
+        let frozen: Vec<Block> =
+            (1..=4).map(|b| Ok(Block::load(b, self.imagenet, inner)?.no_grad())).collect::<Result<_>>()?;
+        let input = input_tensor(planes, &self.recipe.preprocess, inner);
+        let same_code = self.time(n, || self.done(frozen.iter().fold(input.clone(), |x, block| block.forward(x))))?;
+
+        let all: Vec<Block> = (1..=4).map(|b| Ok(Block::load(b, self.imagenet, &device)?)).collect::<Result<_>>()?;
+        let full = self.time(n, || {
+            let input = Tensor::<4>::from_inner(input.clone());
+            let block4 = all.iter().fold(input, |x, block| block.forward(x));
+            let loss = losses.pass(learner, block4, Labels { types: labels }).loss;
+            let mut gradients = loss.backward();
+            let of_blocks: Vec<GradientsParams> =
+                all.iter().map(|block| GradientsParams::from_module(&mut gradients, block)).collect();
+            drop((of_blocks, GradientsParams::from_module(&mut gradients, learner)));
+            self.sync()
+        })?;
+        Ok(Epochs { cached, uncached: cached + trunk_ms, uncached_same_code: cached + same_code, full })
+    }
+
+    fn spec(&self, classes: &[goodtwin_core::BagType]) -> NetworkSpec {
+        let head = &self.recipe.head;
+        NetworkSpec {
+            trunk: "vgg16".into(),
+            trunk_sha256: self.imagenet.id().clone(),
+            pooling: head.pooling,
+            dense: head.dense,
+            activation: head.activation,
+            dropout: head.dropout,
+            classes: classes.to_vec(),
+        }
+    }
+
+    /// Milliseconds a picture of the median round; a first one warms up.
+    fn time(&self, pictures: usize, mut work: impl FnMut() -> Result<()>) -> Result<f64> {
+        work()?;
+        let mut rounds = Vec::with_capacity(ROUNDS);
+        for _ in 0..ROUNDS {
+            let started = (self.now)();
+            work()?;
+            rounds.push(((self.now)() - started).as_secs_f64() * 1e3 / pictures as f64);
+        }
+        rounds.sort_by(f64::total_cmp);
+        Ok(rounds[ROUNDS / 2])
+    }
+
+    /// Wait until the device has worked out what was asked.
+    fn sync(&self) -> Result<()> {
+        self.compute.device().sync().map_err(|e| Error::Vision(goodtwin_vision::Error::Unavailable(e.to_string())))
+    }
+
+    fn done<const D: usize>(&self, tensor: Tensor<D>) -> Result<()> {
+        drop(tensor);
+        self.sync()
+    }
+
+    fn peak_gflops(&self) -> f64 {
+        let n = 2048;
+        let device: &Device = self.compute.device();
+        let matrix = || Tensor::<2>::random([n, n], Distribution::Default, device);
+        let (a, b) = (matrix(), matrix());
+        let ms = self.time(1, || self.done(a.clone().matmul(b.clone()))).expect("a product of two matrices");
+        2.0 * (n as f64).powi(3) / ms / 1e6
+    }
+
+    fn peak_gbytes(&self) -> f64 {
+        // Larger than any cache.
+        let values = 32 << 20;
+        let ones = Tensor::<1>::ones([values], self.compute.device());
+        let ms = self.time(1, || self.done(ones.clone() * 2.0)).expect("a scaled copy");
+        2.0 * 4.0 * values as f64 / ms / 1e6
+    }
+}
+
+impl Timed {
+    fn of(name: &'static str, ms: f64, bound: Option<Bound>) -> Timed {
+        Timed { name, every_epoch: false, ms, flops: 0.0, bytes: 0.0, bound }
+    }
+
+    fn beside(self, peak_gflops: f64, peak_gbytes: f64, total: f64) -> Stage {
+        let (arithmetic, memory) = (self.flops / peak_gflops / 1e6, self.bytes / peak_gbytes / 1e6);
+        let (bound, least) = match self.bound {
+            Some(bound) => (bound, self.ms),
+            None if arithmetic >= memory => (Bound::Arithmetic, arithmetic),
+            None => (Bound::Memory, memory),
+        };
+        let gflops = (self.flops > 0.0).then(|| self.flops / self.ms / 1e6);
+        Stage {
+            name: self.name,
+            every_epoch: self.every_epoch,
+            ms: self.ms,
+            share: self.ms / total,
+            gflops,
+            of_peak: gflops.map(|g| g / peak_gflops),
+            bound,
+            explained: (least / self.ms).min(1.0),
+        }
+    }
+}
+
+/// Floating-point operations of a block's convolutions for one picture of `size` pixels, two a multiply-add.
+fn flops(block: usize, size: u32) -> f64 {
+    let side = (size as usize) >> (block - 1);
+    let (out, first) = (CHANNELS[block - 1], if block == 1 { 3 } else { CHANNELS[block - 2] });
+    let channels = first * out + (CONVOLUTIONS[block - 1] - 1) * out * out;
+    (2 * 9 * channels * side * side) as f64
+}
+
+/// Block 5, the dense layer and the softmax layer, forward.
+fn flops5(recipe: &Recipe, classes: usize) -> f64 {
+    let (size, dense) = (recipe.preprocess.size, recipe.head.dense);
+    flops(5, size) + (2 * dense * (recipe.head.pooling.len(size) + classes)) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_multiply_adds_are_vgg16s() {
+        let trunk: f64 = (1..=4).map(|block| flops(block, 224)).sum::<f64>() / 2e9;
+        assert!((trunk - 13.96).abs() < 0.01, "{trunk}");
+        assert!((flops(5, 224) / 2e9 - 1.39).abs() < 0.01);
+        assert!((flops(3, 448) / flops(3, 224) - 4.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_stage_is_bound_by_what_takes_longest() {
+        let stage = |flops, bytes| Timed { flops, bytes, ..Timed::of("x", 2.0, None) }.beside(100.0, 10.0, 8.0);
+        let busy = stage(1e8, 1e6);
+        assert_eq!(
+            (busy.bound, busy.share, busy.gflops, busy.of_peak),
+            (Bound::Arithmetic, 0.25, Some(50.0), Some(0.5))
+        );
+        assert_eq!(busy.explained, 0.5);
+        let moving = stage(0.0, 1e7);
+        assert_eq!((moving.bound, moving.explained, moving.gflops), (Bound::Memory, 0.5, None));
+    }
+}

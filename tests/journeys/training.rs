@@ -1,0 +1,314 @@
+//! What an engineer relies on: a run repeats bit for bit, goes on after a kill as if nothing had been, says why it stops, and
+//! leaves nothing half done.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use crate::support::{Ended, Small, binary, goodtwin, run, striped_folder, train, workspace};
+
+/// A data set of 24 pictures, and a recipe of 4 epochs of 4 steps in which every setting is at work.
+struct Bench {
+    dir: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let bench = Bench { dir: tempfile::tempdir().unwrap() };
+        let folder = striped_folder(bench.dir.path(), &["broad", "narrow"], 12);
+        run(goodtwin(["dataset", "import"]).arg(folder).arg("--out").arg(bench.path("dataset"))).ok();
+        bench.recipe("recipe", |text| text);
+        bench
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn recipe(&self, name: &str, change: impl FnOnce(String) -> String) -> PathBuf {
+        let text = "name = 'bench'\nseed = 3\nepochs = 4\nbatch_size = 4\n\
+            [preprocess]\nsize = 48\ncolour = 'grey'\nfit = 'pad'\n\
+            [head]\npooling = 'gem'\ndense = 16\nactivation = 'none'\ndropout = 0.3\nstart = 'whitening'\n\
+            [optimizer]\nrule = 'adamw'\nblock5 = 1e-5\ndense = 1e-4\nclassifier = 1e-2\nschedule = 'cosine'\nwarm_up = 0.5\n\
+            averaging = 0.9\nlabel_smoothing = 0.1\nclass_balance = 0.5\n\
+            [augment]\nviews = 1\nrotation = 8.0\nshift = 0.05\nflip = true\n";
+        let path = self.path(&format!("{name}.toml"));
+        fs::write(&path, change(text.into())).unwrap();
+        path
+    }
+
+    fn train(&self, out: &str) -> Ended {
+        train(&self.path("recipe.toml"), &self.path("dataset"), &self.path(out), &self.path("cache"))
+    }
+
+    fn resume(&self, out: &str) -> Ended {
+        run(goodtwin(["train", "--resume"]).arg(self.path(out)))
+    }
+
+    /// Start `goodtwin train`, and kill it (SIGKILL) as soon as `when` holds; false when it ended before.
+    fn killed(&self, mut command: Command, mut when: impl FnMut() -> bool) -> bool {
+        let mut child: Child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        loop {
+            if when() {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                return true;
+            }
+            if child.try_wait().unwrap().is_some() {
+                return false;
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    fn begin(&self, out: &str) -> Command {
+        let mut command = goodtwin(["train", "--device", "cpu", "--config"]);
+        command.arg(self.path("recipe.toml")).arg("--dataset").arg(self.path("dataset"));
+        command.arg("--out").arg(self.path(out)).arg("--cache").arg(self.path("cache"));
+        command
+    }
+
+    /// The lines of steps, as they are written.
+    fn steps(&self, out: &str) -> Vec<String> {
+        let text = fs::read_to_string(self.path(out).join("metrics.jsonl")).unwrap_or_default();
+        text.lines().filter(|line| line.contains(r#""kind":"step""#)).map(String::from).collect()
+    }
+
+    fn model(&self, out: &str) -> Vec<u8> {
+        fs::read(self.path(out).join("model.safetensors")).unwrap()
+    }
+
+    fn checkpoints(&self, out: &str) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.path(out).join("checkpoints")).into_iter().flatten().flatten();
+        let mut found: Vec<PathBuf> = entries.map(|e| e.path()).filter(|p| p.join("manifest.json").exists()).collect();
+        found.sort();
+        found
+    }
+}
+
+/// All that a killed run may leave beside whole files is what its next write removes.
+fn nothing_is_left_of_it(run: &Path) {
+    let names: Vec<String> =
+        fs::read_dir(run).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(names.iter().all(|name| !name.starts_with(".tmp-") && name != "checkpoints"), "{names:?}");
+}
+
+#[test]
+fn a_run_repeats_byte_for_byte_on_any_number_of_threads_and_through_kills() {
+    let bench = Bench::new();
+    bench.train("whole").ok();
+    let (steps, model) = (bench.steps("whole"), bench.model("whole"));
+    assert_eq!(steps.len(), 16);
+    bench.train("again").ok();
+    assert_eq!(bench.steps("again"), steps);
+    assert_eq!(bench.model("again"), model);
+    run(bench.begin("one-thread").env("RAYON_NUM_THREADS", "1")).ok();
+    assert_eq!(bench.model("one-thread"), model, "the number of threads changes no sum");
+
+    // Killed while the cache is filled, at the first checkpoint, and after some steps more each time; the numbers are any.
+    fs::remove_dir_all(bench.path("cache")).unwrap();
+    let filling = || {
+        let folders = fs::read_dir(bench.path("cache")).into_iter().flatten().flatten();
+        folders.filter_map(|f| f.path().join("index.jsonl").metadata().ok()).any(|index| index.len() > 0)
+    };
+    assert!(bench.killed(bench.begin("killed"), filling));
+    assert!(bench.steps("killed").is_empty());
+    let go_on = || {
+        let mut command = goodtwin(["train", "--resume"]);
+        command.arg(bench.path("killed"));
+        command
+    };
+    bench.killed(go_on(), || !bench.checkpoints("killed").is_empty());
+    for step in [3, 4, 9, 13] {
+        bench.killed(go_on(), || bench.steps("killed").len() >= step);
+        // Lines up to the kill are those of the whole run; half a line may be the last.
+        let so_far = bench.steps("killed");
+        let lines = so_far.iter().filter(|line| line.ends_with('}'));
+        assert!(lines.zip(&steps).all(|(line, whole)| line == whole));
+    }
+    bench.resume("killed").ok();
+    assert_eq!(bench.steps("killed"), steps);
+    assert_eq!(bench.model("killed"), model, "the kills have changed nothing");
+    nothing_is_left_of_it(&bench.path("killed"));
+
+    let ended = bench.resume("killed").ok();
+    assert!(ended.stdout.contains("the run is finished"), "{}", ended.stdout);
+    let ended = bench.train("killed");
+    assert_eq!(ended.code, 73, "{}", ended.stderr);
+}
+
+#[test]
+fn a_bent_bit_in_a_checkpoint_is_named_and_the_one_before_is_taken() {
+    let bench = Bench::new();
+    bench.train("whole").ok();
+    // A run writes its first checkpoint before the first step it takes, and a resumed one after its first.
+    assert!(bench.killed(bench.begin("bent"), || !bench.checkpoints("bent").is_empty()));
+    let mut again = goodtwin(["train", "--resume"]);
+    again.arg(bench.path("bent"));
+    assert!(bench.killed(again, || {
+        let pointer = fs::read_to_string(bench.path("bent/checkpoints/latest.json")).unwrap_or_default();
+        serde_json::from_str::<Value>(&pointer).is_ok_and(|pointer| !pointer["previous"].is_null())
+    }));
+    let ended = bench.train("bent");
+    assert_eq!(ended.code, 73, "{}", ended.stderr);
+    assert!(ended.stderr.contains("--resume"), "{}", ended.stderr);
+
+    let pointer = fs::read_to_string(bench.path("bent/checkpoints/latest.json")).unwrap();
+    let pointer: Value = serde_json::from_str(&pointer).unwrap();
+    let latest = bench.path("bent/checkpoints").join(pointer["latest"]["name"].as_str().unwrap());
+    let weights = latest.join("weights.safetensors");
+    let mut bytes = fs::read(&weights).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 16;
+    fs::write(&weights, bytes).unwrap();
+    refuses_what_it_did_not_begin_with(&bench);
+    let ended = bench.resume("bent").ok();
+    let named =
+        [latest.file_name().unwrap().to_str().unwrap(), "weights.safetensors", "taking the checkpoint before it"];
+    assert!(named.iter().all(|word| ended.stderr.contains(word)), "{}", ended.stderr);
+    assert_eq!(bench.steps("bent"), bench.steps("whole"));
+    assert_eq!(bench.model("bent"), bench.model("whole"));
+}
+
+fn refuses_what_it_did_not_begin_with(bench: &Bench) {
+    let other = bench.recipe("other", |text| text.replace("dropout = 0.3", "dropout = 0.2"));
+    let ended = run(goodtwin(["train", "--resume"]).arg(bench.path("bent")).arg("--config").arg(&other));
+    assert_eq!(ended.code, 65, "{}", ended.stderr);
+    assert!(ended.stderr.contains("`head.dropout` does not match: expected 0.3, received 0.2"), "{}", ended.stderr);
+
+    let folder = striped_folder(&bench.path("others"), &["broad", "narrow"], 6);
+    run(goodtwin(["dataset", "import"]).arg(folder).arg("--out").arg(bench.path("other-data"))).ok();
+    let ended =
+        run(goodtwin(["train", "--resume"]).arg(bench.path("bent")).arg("--dataset").arg(bench.path("other-data")));
+    assert_eq!(ended.code, 65, "{}", ended.stderr);
+    assert!(ended.stderr.contains("the id of the data set does not match"), "{}", ended.stderr);
+
+    let ended = run(goodtwin(["train", "--resume"]).arg(bench.path("nowhere")));
+    assert_eq!(ended.code, 65, "{}", ended.stderr);
+    assert!(ended.stderr.contains("nowhere: no such run"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_the_run_and_names_the_pictures() {
+    let bench = Bench::new();
+    bench.recipe("recipe", |text| {
+        text.replace("rule = 'adamw'", "rule = 'rmsprop'")
+            .replace("block5 = 1e-5", "block5 = 1e6")
+            .replace("dense = 1e-4", "dense = 1e6")
+            .replace("classifier = 1e-2", "classifier = 1e6")
+    });
+    let ended = bench.train("run");
+    assert_eq!(ended.code, 70, "{}", ended.stderr);
+    assert!(ended.stderr.contains("not-a-number.json"), "{}", ended.stderr);
+    let dump: Value = serde_json::from_str(&fs::read_to_string(bench.path("run/not-a-number.json")).unwrap()).unwrap();
+    let pictures = dump["batch"].as_array().unwrap();
+    assert!(!pictures.is_empty() && pictures.iter().all(|p| p["sha256"].as_str().unwrap().len() == 64), "{dump:#}");
+    let steps = bench.steps("run");
+    assert_eq!(dump["step"].as_u64().unwrap() as usize, steps.len() + 1, "it stopped within a step");
+    assert!(
+        !bench.checkpoints("run").is_empty() && !bench.path("run/model.json").exists(),
+        "the last good one is kept"
+    );
+}
+
+#[test]
+fn a_disk_that_fills_up_leaves_whole_files_and_the_run_goes_on_when_there_is_room() {
+    let bench = Bench::new();
+    bench.train("whole").ok();
+    // A limit on the size of files stands in for a full disk: it lets the cache through, and no checkpoint.
+    let mut limited = Command::new("bash");
+    limited.args(["-c", "trap '' XFSZ; ulimit -f 2000; exec \"$@\"", "bash"]).arg(binary()).current_dir(workspace());
+    limited.args(bench.begin("run").get_args());
+    let ended = run(&mut limited);
+    assert_eq!(ended.code, 74, "{}", ended.stderr);
+    assert!(ended.stderr.contains("cannot write"), "{}", ended.stderr);
+    assert!(!bench.path("run").exists(), "without a checkpoint there is nothing to keep");
+
+    assert!(
+        bench.killed(bench.begin("run"), || !bench.checkpoints("run").is_empty() && !bench.steps("run").is_empty())
+    );
+    let mut limited = Command::new("bash");
+    limited.args(["-c", "trap '' XFSZ; ulimit -f 2000; exec \"$@\"", "bash"]).arg(binary()).current_dir(workspace());
+    let ended = run(limited.args(["train", "--resume"]).arg(bench.path("run")));
+    assert_eq!(ended.code, 74, "{}", ended.stderr);
+    bench.resume("run").ok();
+    assert_eq!(bench.model("run"), bench.model("whole"));
+    nothing_is_left_of_it(&bench.path("run"));
+}
+
+#[test]
+fn several_seeds_have_a_mean_and_a_spread() {
+    let bench = Bench::new();
+    bench.recipe("recipe", |text| text.replace("epochs = 4", "epochs = 1"));
+    let mut command = bench.begin("group");
+    let ended = run(command.args(["--seeds", "2"])).ok();
+    assert!(ended.stdout.contains("mean") && ended.stdout.contains("test_accuracy"), "{}", ended.stdout);
+    let group: Value = serde_json::from_str(&fs::read_to_string(bench.path("group.seeds.json")).unwrap()).unwrap();
+    let accuracy: Vec<f64> = ["group-seed3", "group-seed4"]
+        .iter()
+        .map(|run| {
+            let card = fs::read_to_string(bench.path(run).join("model.json")).unwrap();
+            serde_json::from_str::<Value>(&card).unwrap()["metrics"]["test_accuracy"].as_f64().unwrap()
+        })
+        .collect();
+    let figure = &group["figures"]["test_accuracy"];
+    assert!((figure["mean"].as_f64().unwrap() - (accuracy[0] + accuracy[1]) / 2.0).abs() < 1e-12);
+    let deviation = (accuracy[0] - accuracy[1]).abs() / 2f64.sqrt();
+    assert!((figure["deviation"].as_f64().unwrap() - deviation).abs() < 1e-12);
+    assert_ne!(bench.model("group-seed3"), bench.model("group-seed4"));
+
+    // A group goes on where it was: one run is gone, the other is left as it is.
+    fs::remove_dir_all(bench.path("group-seed4")).unwrap();
+    let ended = run(goodtwin(["train", "--resume"]).arg(bench.path("group"))).ok();
+    assert!(ended.stderr.contains("group-seed4") && !ended.stderr.contains("group-seed3"), "{}", ended.stderr);
+    let again: Value = serde_json::from_str(&fs::read_to_string(bench.path("group.seeds.json")).unwrap()).unwrap();
+    assert_eq!(again["figures"], group["figures"]);
+}
+
+#[test]
+fn too_little_memory_is_said_before_anything_long() {
+    let bench = Bench::new();
+    bench.recipe("recipe", |text| text.replace("size = 48", "size = 512"));
+    let mut limited = Command::new("bash");
+    limited.args(["-c", "ulimit -v 600000; exec \"$@\"", "bash"]).arg(binary()).current_dir(workspace());
+    let ended = run(limited.args(bench.begin("run").get_args()));
+    assert_eq!(ended.code, 69, "{}", ended.stderr);
+    assert!(ended.stderr.contains("not enough memory: one picture of 512 px needs"), "{}", ended.stderr);
+    assert!(!bench.path("cache").exists() && !bench.path("run").exists());
+}
+
+/// TensorBoard's own reader, where Python has it (`pip install tensorboard`; `GOODTWIN_PYTHON` names another Python).
+#[test]
+fn the_stock_tensorboard_reads_what_a_run_says() {
+    let python = std::env::var_os("GOODTWIN_PYTHON").unwrap_or_else(|| "python3".into());
+    let has = |module: &str| {
+        let imported = Command::new(&python).args(["-c", &format!("import {module}")]).stderr(Stdio::null()).status();
+        imported.is_ok_and(|status| status.success())
+    };
+    if !has("tensorboard.backend.event_processing.event_accumulator") {
+        eprintln!("skipped: Python has no tensorboard");
+        return;
+    }
+    let script = "import json, sys\n\
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator\n\
+        found = EventAccumulator(sys.argv[1])\n\
+        found.Reload()\n\
+        print(json.dumps({tag: [[s.step, s.value] for s in found.Scalars(tag)] for tag in found.Tags()['scalars']}))";
+    let run_dir = Small::get().run();
+    let ended = run(Command::new(&python).args(["-c", script]).arg(&run_dir)).ok();
+    let scalars: Value = serde_json::from_str(ended.stdout.lines().last().unwrap()).unwrap();
+    let lines = fs::read_to_string(run_dir.join("metrics.jsonl")).unwrap();
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let steps: Vec<&Value> = lines.iter().filter(|line| line["kind"] == "step").collect();
+    let losses = scalars["train/loss"].as_array().unwrap();
+    assert_eq!(losses.len(), steps.len());
+    for (point, step) in losses.iter().zip(steps) {
+        assert_eq!(point[0], step["step"]);
+        assert_eq!(point[1].as_f64().unwrap() as f32, step["loss"].as_f64().unwrap() as f32);
+    }
+    for tag in ["train/accuracy", "validation/loss", "validation/accuracy", "learning_rate/block5"] {
+        assert!(scalars[tag].as_array().is_some_and(|points| !points.is_empty()), "{tag} is not in {scalars}");
+    }
+}
