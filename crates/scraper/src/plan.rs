@@ -179,9 +179,12 @@ fn asked(
         match &item.listing {
             None => {
                 ask(host_of(&item.url), 1.0, measured.page_bytes);
-                known_pages += f64::from(u8::from(measured.pages.contains(item.url.as_str())));
+                let is_known = measured.pages.contains(item.url.as_str());
+                known_pages += f64::from(u8::from(is_known));
                 match measured.pictures.get(&item.key) {
                     Some(known) => pictures.extend(known.iter().map(String::as_str)),
+                    // It was read, and is none whose pictures are asked for: below the rating, without a price.
+                    None if is_known => {}
                     None => of_unknown_items += 1.0,
                 }
             }
