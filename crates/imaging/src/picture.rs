@@ -85,6 +85,34 @@ impl Picture {
         Picture::new(width, height, rgb)
     }
 
+    /// The part of the picture from `(left, top)` on.
+    ///
+    /// # Panics
+    /// When the part is empty or reaches beyond the picture.
+    pub fn crop(&self, left: u32, top: u32, width: u32, height: u32) -> Self {
+        let row = self.width as usize * 3;
+        let (from, to) = (left as usize * 3, (left + width) as usize * 3);
+        assert!(left + width <= self.width && top + height <= self.height, "{width} x {height} at {left}, {top}");
+        let rows = self.rgb.chunks_exact(row).skip(top as usize).take(height as usize);
+        Picture::new(width, height, rows.flat_map(|pixels| &pixels[from..to]).copied().collect())
+    }
+
+    /// The picture in the middle of a larger one, on a ground of one colour.
+    ///
+    /// # Panics
+    /// When the picture is larger than that.
+    pub fn on(&self, width: u32, height: u32, fill: [u8; 3]) -> Self {
+        assert!(self.width <= width && self.height <= height, "{} x {}", self.width, self.height);
+        let (left, top) = ((width - self.width) as usize / 2, (height - self.height) as usize / 2);
+        let row = width as usize * 3;
+        let mut rgb = fill.repeat(width as usize * height as usize);
+        for (y, pixels) in self.rgb.chunks_exact(self.width as usize * 3).enumerate() {
+            let start = (top + y) * row + left * 3;
+            rgb[start..start + pixels.len()].copy_from_slice(pixels);
+        }
+        Picture::new(width, height, rgb)
+    }
+
     /// The picture in the middle of the smallest square that holds it, on a ground of one colour.
     ///
     /// The square has the longer side's square of pixels: shrink a stranger's panorama first.
@@ -93,14 +121,7 @@ impl Picture {
             return self.clone();
         }
         let side = self.width.max(self.height);
-        let (left, top) = ((side - self.width) as usize / 2, (side - self.height) as usize / 2);
-        let row = side as usize * 3;
-        let mut rgb = fill.repeat(side as usize * side as usize);
-        for (y, pixels) in self.rgb.chunks_exact(self.width as usize * 3).enumerate() {
-            let start = (top + y) * row + left * 3;
-            rgb[start..start + pixels.len()].copy_from_slice(pixels);
-        }
-        Picture::new(side, side, rgb)
+        self.on(side, side, fill)
     }
 
     /// Without its colours: Rec. 601 luma, the same in all three channels.
@@ -172,6 +193,17 @@ mod tests {
         }
         let wide = Picture::new(3, 1, vec![7; 9]).pad_to_square([0; 3]);
         assert_eq!(wide.rgb(), [[0; 9], [7; 9], [0; 9]].concat());
+    }
+
+    #[test]
+    fn a_part_that_is_cut_out_and_put_back_is_where_it_was() {
+        let picture = Picture::new(3, 3, (0..27).collect());
+        let middle = picture.crop(1, 1, 1, 1);
+        assert_eq!(middle.rgb(), [12, 13, 14]);
+        let back = middle.on(3, 3, [9; 3]);
+        assert_eq!(back.crop(1, 1, 1, 1), middle);
+        assert_eq!(back.rgb().iter().filter(|v| **v == 9).count(), 24);
+        assert_eq!(picture.crop(0, 1, 2, 2).rgb(), [9, 10, 11, 12, 13, 14, 18, 19, 20, 21, 22, 23]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use goodtwin_core::Dataset;
 use goodtwin_imaging::Picture;
-use goodtwin_vision::preprocess::{Colour, Fit};
+use goodtwin_vision::preprocess::{Colour, Crop, Fit};
 use goodtwin_vision::untouched::{NAMES, Untouched};
 use goodtwin_vision::{Compute, Preprocess, Weights};
 use rand::{RngExt, SeedableRng};
@@ -78,7 +78,7 @@ pub fn untouched(
     let network = Untouched::load(&imagenet, compute.device())?;
     let alone = Augment { views: 0, rotation: 0.0, shift: 0.0, flip: false };
     for (prefix, colour) in [("", Colour::Full), ("grey, ", Colour::Grey)] {
-        let preprocess = Preprocess { size: trunk.size, colour, fit: trunk.fit };
+        let preprocess = Preprocess { size: trunk.size, colour, fit: trunk.fit, crops: vec![Crop::Whole] };
         preprocess.check()?;
         let source = Source { dataset, preprocess: &preprocess, augment: &alone, imagenet: &imagenet, compute, ui };
         let cache = TrunkCache::open(trunk.cache, &source)?;

@@ -29,6 +29,9 @@ pub struct NetworkSpec {
     pub trunk_sha256: ContentId,
     /// What the dense layer sees.
     pub pooling: Pooling,
+    /// How many crops of a picture it sees together, one after the other.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub crops: usize,
     /// Units of the dense layer: the length of an embedding.
     pub dense: usize,
     /// What follows the dense layer.
@@ -37,6 +40,22 @@ pub struct NetworkSpec {
     pub dropout: f64,
     /// The classes, in the order of the softmax.
     pub classes: Vec<BagType>,
+}
+
+impl NetworkSpec {
+    /// The number of values that the dense layer sees of a picture, whose crops have `size` pixels a side.
+    pub fn pooled_len(&self, size: u32) -> usize {
+        self.crops * self.pooling.len(size)
+    }
+}
+
+fn one() -> usize {
+    1
+}
+
+// Left out where it is one, so that models from before there were crops keep their ids.
+fn is_one(crops: &usize) -> bool {
+    *crops == 1
 }
 
 /// `model.json`.
@@ -106,6 +125,8 @@ impl Checkpoint {
         check("the SHA-256 of model.safetensors", card.weights.as_str(), weights.id().as_str())?;
         check("the id of the preprocessing", card.preprocess_id.as_str(), card.preprocess.id().as_str())?;
         check("the id of the model", card.id.as_str(), model_id(&card).as_str())?;
+        let crops = card.preprocess.crops.len();
+        check("the number of crops", &crops.to_string(), &card.network.crops.to_string())?;
         card.preprocess.check()?;
         Ok(Checkpoint { dir: dir.into(), card, weights })
     }

@@ -99,16 +99,16 @@ pub fn batch_size(preprocess: &Preprocess) -> usize {
     (VALUES_A_BATCH / preprocess.len()).clamp(1, 64)
 }
 
-/// Pictures, preprocessed on all cores, as the network's input `[n, 3, size, size]`.
+/// Pictures, preprocessed on all cores, as the network's input `[n * crops, 3, size, size]`.
 pub fn inputs(pictures: &[Picture], preprocess: &Preprocess, device: &Device) -> Tensor<4> {
     let planes: Vec<Vec<f32>> = pictures.par_iter().map(|p| preprocess.apply(p)).collect();
     input_tensor(&planes, preprocess, device)
 }
 
-/// Preprocessed planes as the network's input `[n, 3, size, size]`.
+/// Preprocessed planes, of one picture each, as the network's input `[n * crops, 3, size, size]`.
 pub fn input_tensor(planes: &[Vec<f32>], preprocess: &Preprocess, device: &Device) -> Tensor<4> {
     let side = preprocess.size as usize;
-    Tensor::from_data(TensorData::new(planes.concat(), [planes.len(), 3, side, side]), device)
+    Tensor::from_data(TensorData::new(planes.concat(), [planes.len() * preprocess.crops.len(), 3, side, side]), device)
 }
 
 /// The rows of a matrix.

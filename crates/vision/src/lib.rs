@@ -1,7 +1,8 @@
 //! From a picture to features: one preprocessing, one network, for training, catalogue and query alike.
 //!
 //! - [`device`]: [`DeviceChoice`] in, [`Compute`] out: the GPU by wgpu or the CPU by flex, and its name.
-//! - [`preprocess`]: [`Preprocess`]: a [`Picture`](goodtwin_imaging::Picture) in, planes BGR minus ImageNet's mean out.
+//! - [`ground`]: a picture in, the bag's box and the ground's colour out, where the ground is plain.
+//! - [`preprocess`]: [`Preprocess`]: a [`Picture`](goodtwin_imaging::Picture) in, one or two crops of it as planes BGR minus ImageNet's mean out.
 //! - [`weights`]: [`Weights`]: a safetensors file in, named tensors out, with shapes checked.
 //! - [`vgg16`]: [`Trunk`] (blocks 1 to 4, frozen) and block 5, in Burn.
 //! - [`resnet50`]: the second trunk: stages 1 to 3, frozen, and stage 4.
@@ -19,6 +20,7 @@ pub mod cpu;
 pub mod device;
 pub mod embedder;
 pub mod error;
+pub mod ground;
 pub mod import;
 pub mod pooling;
 pub mod preprocess;

@@ -8,6 +8,7 @@ use goodtwin_core::ContentId;
 use goodtwin_imaging::Picture;
 use serde::{Deserialize, Serialize};
 
+use crate::ground::Bag;
 use crate::{Error, Result};
 
 /// ImageNet's mean, BGR, of 255.
@@ -35,6 +36,22 @@ pub enum Fit {
     Stretch,
 }
 
+/// What of a picture the network sees at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Crop {
+    /// All of it.
+    Whole,
+    /// The bag, where the ground is plain enough to find it; all of it elsewhere. Small bags are seen larger, and where in
+    /// the picture they lie does not matter.
+    Bag,
+}
+
+/// The margin around a bag that was cut out, as a share of the side.
+const MARGIN: f64 = 0.03;
+/// A picture that waits to be looked at in several crops keeps so many times the network's side.
+const KEPT: u32 = 4;
+
 /// How pictures are made into the network's input. Part of the model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,18 +62,38 @@ pub struct Preprocess {
     pub colour: Colour,
     /// How a picture becomes square.
     pub fit: Fit,
+    /// What the network sees of a picture: one input each, embedded together.
+    #[serde(default = "whole", skip_serializing_if = "is_whole")]
+    pub crops: Vec<Crop>,
+}
+
+fn whole() -> Vec<Crop> {
+    vec![Crop::Whole]
+}
+
+// Left out where it is the default, so that models from before there were crops keep their ids.
+fn is_whole(crops: &[Crop]) -> bool {
+    crops == [Crop::Whole]
 }
 
 impl Preprocess {
     /// Check a setting.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a size that is no multiple of 16 (block 4's map would lose a row) or out of 32..=512.
+    /// [`Error::Usage`] for a size that is no multiple of 16 (block 4's map would lose a row) or out of 32..=512, and
+    /// for crops that are none or come twice.
     pub fn check(&self) -> Result<()> {
         if !self.size.is_multiple_of(16) || !(32..=512).contains(&self.size) {
             return Err(Error::Usage(format!(
                 "`size` is {}: expected a multiple of 16 from 32 to 512, since the trunk halves the picture four times",
                 self.size
+            )));
+        }
+        let twice = self.crops.iter().enumerate().any(|(i, crop)| self.crops[..i].contains(crop));
+        if self.crops.is_empty() || twice {
+            return Err(Error::Usage(format!(
+                "`crops` is {}: expected \"whole\", \"bag\", or both, each once",
+                serde_json::to_string(&self.crops).expect("names serialise")
             )));
         }
         Ok(())
@@ -67,9 +104,9 @@ impl Preprocess {
         ContentId::of_json(&("caffe-bgr-mean", 1, self))
     }
 
-    /// The number of values of one input: 3 x size x size.
+    /// The number of values of a picture's inputs: 3 x size x size a crop.
     pub fn len(&self) -> usize {
-        3 * (self.size * self.size) as usize
+        self.crops.len() * 3 * (self.size * self.size) as usize
     }
 
     /// Never: an input has pixels.
@@ -77,26 +114,51 @@ impl Preprocess {
         false
     }
 
-    /// From any picture to one input: `[3, size, size]`, planes blue, green, red, minus the mean.
+    /// From any picture to its inputs: `[crops, 3, size, size]`, planes blue, green, red, minus the mean.
     pub fn apply(&self, picture: &Picture) -> Vec<f32> {
-        self.planes(&self.frame(picture))
+        self.frames(picture).iter().flat_map(|framed| self.planes(framed)).collect()
     }
 
-    /// The first half of [`Preprocess::apply`]: square, `size` pixels a side. Augmentation goes between the halves. A frame's
-    /// frame is itself.
+    /// What is to be kept of a picture that waits: no more than the network will look at. It has the same frames as the
+    /// picture itself.
     pub fn frame(&self, picture: &Picture) -> Picture {
-        let (width, height) = (picture.width(), picture.height());
-        // Resized before it is padded: a stranger's panorama padded at full size would be a thousand times its bytes.
-        let within = |side: u32| (self.size * side).div_ceil(width.max(height)).clamp(1, self.size);
-        let (width, height) = match self.fit {
-            Fit::Pad => (within(width), within(height)),
-            Fit::Stretch => (self.size, self.size),
+        match is_whole(&self.crops) {
+            true => self.whole(picture),
+            false => picture.thumbnail(KEPT * self.size),
+        }
+    }
+
+    /// The first half of [`Preprocess::apply`]: a square of `size` pixels a side for each crop. Augmentation goes between the
+    /// halves.
+    pub fn frames(&self, picture: &Picture) -> Vec<Picture> {
+        let picture = self.frame(picture);
+        let frame = |crop: &Crop| match crop {
+            Crop::Whole => self.whole(&picture),
+            Crop::Bag => Bag::find(&picture).map_or_else(|| self.whole(&picture), |bag| self.bag(&picture, &bag)),
         };
-        let resized = match (picture.width(), picture.height()) == (width, height) {
-            true => picture.clone(),
-            false => picture.resize(width, height),
-        };
-        if width == height { resized } else { resized.pad_to_square([255, 255, 255]) }
+        self.crops.iter().map(frame).collect()
+    }
+
+    fn whole(&self, picture: &Picture) -> Picture {
+        self.fitted(picture, self.size).on(self.size, self.size, [255, 255, 255])
+    }
+
+    /// The bag on its own ground.
+    fn bag(&self, picture: &Picture, bag: &Bag) -> Picture {
+        let side = (f64::from(self.size) * (1.0 - 2.0 * MARGIN)).round() as u32;
+        let cut = picture.crop(bag.left, bag.top, bag.width, bag.height);
+        self.fitted(&cut, side).on(self.size, self.size, bag.ground)
+    }
+
+    /// Resized to lie within a square.
+    // Resized before it is padded: a stranger's panorama padded at full size would be a thousand times its bytes.
+    fn fitted(&self, picture: &Picture, side: u32) -> Picture {
+        let longer = u64::from(picture.width().max(picture.height()));
+        let within = |length: u32| (u64::from(side) * u64::from(length)).div_ceil(longer).clamp(1, side.into()) as u32;
+        match self.fit {
+            Fit::Pad => picture.resize(within(picture.width()), within(picture.height())),
+            Fit::Stretch => picture.resize(side, side),
+        }
     }
 
     /// The second half of [`Preprocess::apply`], on a picture of `size` x `size`.
@@ -122,7 +184,7 @@ mod tests {
     use super::*;
 
     fn preprocess(size: u32) -> Preprocess {
-        Preprocess { size, colour: Colour::Full, fit: Fit::Pad }
+        Preprocess { size, colour: Colour::Full, fit: Fit::Pad, crops: whole() }
     }
 
     #[test]
@@ -162,9 +224,47 @@ mod tests {
             preprocess(64),
             Preprocess { colour: Colour::Grey, ..base.clone() },
             Preprocess { fit: Fit::Stretch, ..base.clone() },
+            Preprocess { crops: vec![Crop::Whole, Crop::Bag], ..base.clone() },
+            Preprocess { crops: vec![Crop::Bag], ..base.clone() },
         ] {
             assert_ne!(base.id(), other.id());
         }
+    }
+
+    #[test]
+    fn a_small_bag_fills_its_crop_and_a_picture_that_waits_has_the_same_crops() {
+        let mut rgb = vec![240; 400 * 300 * 3];
+        for (i, pixel) in rgb.chunks_exact_mut(3).enumerate() {
+            if (200..240).contains(&(i % 400)) && (100..180).contains(&(i / 400)) {
+                pixel.fill(10);
+            }
+        }
+        let small = Picture::new(400, 300, rgb);
+        let both = Preprocess { crops: vec![Crop::Whole, Crop::Bag], ..preprocess(32) };
+        let frames = both.frames(&small);
+        let dark = |p: &Picture| p.rgb().iter().filter(|v| **v < 60).count() / 3;
+        assert!(dark(&frames[0]) < 30 && dark(&frames[1]) > 380, "{} {}", dark(&frames[0]), dark(&frames[1]));
+        assert_eq!(frames[1].rgb()[..3], [240; 3], "the ground's own colour lies around it");
+        assert_eq!((both.apply(&small).len(), both.len()), (2 * 3 * 32 * 32, 2 * 3 * 32 * 32));
+        let waiting = both.frame(&small);
+        assert_eq!((waiting.width(), waiting.height()), (128, 96));
+        assert_eq!((both.apply(&waiting), both.frame(&waiting)), (both.apply(&small), waiting));
+        let busy = Picture::new(64, 64, (0..64 * 64 * 3u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect());
+        assert_eq!(both.frames(&busy)[0], both.frames(&busy)[1], "no plain ground, no bag");
+    }
+
+    #[test]
+    fn crops_that_are_none_or_come_twice_are_refused() {
+        for crops in [vec![], vec![Crop::Bag, Crop::Bag]] {
+            assert_eq!(Preprocess { crops, ..preprocess(48) }.check().unwrap_err().exit_code(), 2);
+        }
+    }
+
+    #[test]
+    fn a_model_from_before_there_were_crops_has_the_id_that_it_had() {
+        let written = r#"{"size":48,"colour":"full","fit":"pad"}"#;
+        assert_eq!(serde_json::from_str::<Preprocess>(written).unwrap(), preprocess(48));
+        assert_eq!(serde_json::to_string(&preprocess(48)).unwrap(), written);
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub struct Top {
     #[module(skip)]
     pooling: Pooling,
     #[module(skip)]
+    crops: usize,
+    #[module(skip)]
     activation: Activation,
 }
 
@@ -42,10 +44,11 @@ impl Top {
     pub fn init(spec: &NetworkSpec, size: u32, imagenet: &Weights, device: &Device) -> Result<Top> {
         Ok(Top {
             block5: Block::load(5, imagenet, device)?,
-            dense: LinearConfig::new(spec.pooling.len(size), spec.dense).init(device),
+            dense: LinearConfig::new(spec.pooled_len(size), spec.dense).init(device),
             dropout: DropoutConfig::new(spec.dropout).init(),
             classifier: LinearConfig::new(spec.dense, spec.classes.len()).init(device),
             pooling: spec.pooling,
+            crops: spec.crops,
             activation: spec.activation,
         })
     }
@@ -60,10 +63,11 @@ impl Top {
         };
         Ok(Top {
             block5: Block::load(5, weights, device)?,
-            dense: linear("dense", spec.pooling.len(size), spec.dense)?,
+            dense: linear("dense", spec.pooled_len(size), spec.dense)?,
             dropout: DropoutConfig::new(spec.dropout).init(),
             classifier: linear("classifier", spec.dense, spec.classes.len())?,
             pooling: spec.pooling,
+            crops: spec.crops,
             activation: spec.activation,
         })
     }
@@ -74,13 +78,15 @@ impl Top {
         Top { block5: top.block5.fix(5), ..top }
     }
 
-    /// What the dense layer sees: `block4_pool` in, `[n, pooling.len(size)]` out.
+    /// What the dense layer sees: `block4_pool` of all crops in, `[n, crops * pooling.len(size)]` out.
     pub fn pooled(&self, block4: Tensor<4>) -> Tensor<2> {
         let block5 = self.block5.forward(block4.clone());
-        self.pooling.forward(block4, block5)
+        let pooled = self.pooling.forward(block4, block5);
+        let [rows, width] = pooled.dims();
+        pooled.reshape([rows / self.crops, self.crops * width])
     }
 
-    /// The penultimate layer: `block4_pool` in, `[n, dense]` out, of any length.
+    /// The penultimate layer: `block4_pool` of all crops in, `[n, dense]` out, of any length.
     pub fn penultimate(&self, block4: Tensor<4>) -> Tensor<2> {
         let x = self.dense.forward(self.pooled(block4));
         match self.activation {

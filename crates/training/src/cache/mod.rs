@@ -66,7 +66,8 @@ pub struct TrunkCache {
     packs: Vec<Pack>,
     /// By row, then by view.
     slots: Vec<Vec<u64>>,
-    side: usize,
+    /// Of the maps of a slot: crops, channels, rows, columns.
+    shape: [usize; 4],
 }
 
 impl TrunkCache {
@@ -76,7 +77,6 @@ impl TrunkCache {
     /// A picture that cannot be read or is not the one that the data set names (exit 65); a full disk (74). What was worked
     /// out until then is kept.
     pub fn open(root: &Path, source: &Source<'_>) -> Result<TrunkCache> {
-        let side = source.preprocess.size as usize / 16;
         let mut packs = vec![source.open_pack(root, None)?];
         if source.augment.views > 0 {
             packs.push(source.open_pack(root, Some(augment::settings(source.augment)))?);
@@ -95,7 +95,7 @@ impl TrunkCache {
         };
         let slots =
             source.dataset.rows.iter().map(|row| (0..=source.augment.views).map(|v| slot(row, v)).collect()).collect();
-        Ok(TrunkCache { packs, slots, side })
+        Ok(TrunkCache { packs, slots, shape: maps_shape(source.preprocess) })
     }
 
     /// How many views a picture has beside itself.
@@ -103,9 +103,10 @@ impl TrunkCache {
         self.slots.first().map_or(0, |views| views.len() - 1)
     }
 
-    /// `block4_pool` of some rows, each in its own view: `[n, 512, side, side]`, row-major.
+    /// `block4_pool` of some rows, each in its own view: `[n * crops, 512, side, side]`, row-major.
     pub fn values(&self, rows: &[usize], views: &[usize]) -> Result<TensorData> {
-        let len = CHANNELS[3] * self.side * self.side;
+        let [crops, channels, height, width] = self.shape;
+        let len = crops * channels * height * width;
         let mut values = vec![0f32; rows.len() * len];
         values.par_chunks_mut(len).zip(rows.par_iter().zip(views)).try_for_each(|(out, (row, view))| {
             let mut bytes = vec![0; 2 * len];
@@ -115,7 +116,7 @@ impl TrunkCache {
             }
             Ok::<(), crate::Error>(())
         })?;
-        Ok(TensorData::new(values, [rows.len(), CHANNELS[3], self.side, self.side]))
+        Ok(TensorData::new(values, [rows.len() * crops, channels, height, width]))
     }
 
     /// [`TrunkCache::values`] on a device.
@@ -140,8 +141,8 @@ impl Source<'_> {
             arithmetic: Trunk::arithmetic(self.compute),
             views,
         };
-        let side = self.preprocess.size as usize / 16;
-        Pack::open(root, &settings, 2 * CHANNELS[3] * side * side, |dir| {
+        let values: usize = maps_shape(self.preprocess).iter().product();
+        Pack::open(root, &settings, 2 * values, |dir| {
             note(format_args!("{}: another run fills this cache: waiting for it", dir.display()));
         })
     }
@@ -196,13 +197,13 @@ impl Source<'_> {
 
     fn inputs(&self, pictures: &[(&Row, &Vec<usize>)]) -> Result<Inputs> {
         let of_one = |(row, views): &(&Row, &Vec<usize>)| {
-            let framed = self.preprocess.frame(&decode(self.dataset, row)?);
+            let frames = self.preprocess.frames(&decode(self.dataset, row)?);
             let seen = views.iter().map(|view| {
-                let planes = match view {
-                    0 => self.preprocess.planes(&framed),
-                    _ => self.preprocess.planes(&augment::view(&framed, self.augment, own_seed(row), *view)),
-                };
-                ((row.sha256.clone(), *view), planes)
+                let planes = frames.iter().flat_map(|framed| match view {
+                    0 => self.preprocess.planes(framed),
+                    _ => self.preprocess.planes(&augment::view(framed, self.augment, own_seed(row), *view)),
+                });
+                ((row.sha256.clone(), *view), planes.collect())
             });
             Ok(seen.collect::<Vec<_>>())
         };
@@ -210,6 +211,12 @@ impl Source<'_> {
         let (keys, planes) = seen.into_iter().flatten().unzip();
         Ok(Inputs { keys, planes })
     }
+}
+
+/// Of the maps of one picture: crops, channels, rows, columns.
+fn maps_shape(preprocess: &Preprocess) -> [usize; 4] {
+    let side = preprocess.size as usize / 16;
+    [preprocess.crops.len(), CHANNELS[3], side, side]
 }
 
 /// The seed of a picture's views: its own, so that no other picture matters.

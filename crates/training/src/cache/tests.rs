@@ -4,14 +4,17 @@ use std::path::PathBuf;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::Int;
 use goodtwin_core::{BagType, DatasetWriter, Split};
-use goodtwin_vision::preprocess::{Colour, Fit};
+use goodtwin_vision::preprocess::{Colour, Crop, Fit};
 use goodtwin_vision::top::Activation;
 use goodtwin_vision::{NetworkSpec, Pooling, Top};
 
 use super::*;
 
-const PREPROCESS: Preprocess = Preprocess { size: 32, colour: Colour::Full, fit: Fit::Pad };
 const AUGMENT: Augment = Augment { views: 1, rotation: 10.0, shift: 0.1, flip: true };
+
+fn preprocess() -> Preprocess {
+    Preprocess { size: 32, colour: Colour::Full, fit: Fit::Pad, crops: vec![Crop::Whole, Crop::Bag] }
+}
 
 fn imagenet() -> Weights {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../checkpoints/vgg16-imagenet-f16.safetensors");
@@ -47,7 +50,7 @@ fn pictures(dir: &Path, widths: &[u32]) -> Dataset {
 
 fn open(root: &Path, dataset: &Dataset, augment: &Augment, imagenet: &Weights) -> TrunkCache {
     let (compute, ui) = (Compute::cpu(), Ui::detect());
-    let source = Source { dataset, preprocess: &PREPROCESS, augment, imagenet, compute: &compute, ui: &ui };
+    let source = Source { dataset, preprocess: &preprocess(), augment, imagenet, compute: &compute, ui: &ui };
     TrunkCache::open(root, &source).unwrap()
 }
 
@@ -105,12 +108,13 @@ fn a_step_from_the_cache_has_the_loss_of_one_without_it() {
         trunk: "vgg16".into(),
         trunk_sha256: imagenet.id().clone(),
         pooling: Pooling::Joint,
+        crops: 2,
         dense: 32,
         activation: Activation::None,
         dropout: 0.0,
         classes: dataset.classes(),
     };
-    let top = Top::init(&spec, PREPROCESS.size, &imagenet, &device).unwrap();
+    let top = Top::init(&spec, preprocess().size, &imagenet, &device).unwrap();
     let trunk = Trunk::load(&imagenet, compute.device()).unwrap();
     let (rows, views) = ([0, 1, 2, 3], [0, 1, 1, 0]);
     let planes: Vec<Vec<f32>> = rows
@@ -118,12 +122,14 @@ fn a_step_from_the_cache_has_the_loss_of_one_without_it() {
         .zip(views)
         .map(|(i, view)| {
             let row = &dataset.rows[*i];
-            let framed = PREPROCESS.frame(&decode(&dataset, row).unwrap());
-            let seen = if view == 0 { framed } else { augment::view(&framed, &AUGMENT, own_seed(row), view) };
-            PREPROCESS.planes(&seen)
+            let seen = preprocess().frames(&decode(&dataset, row).unwrap()).into_iter().flat_map(|framed| {
+                let moved = |framed| augment::view(&framed, &AUGMENT, own_seed(row), view);
+                preprocess().planes(&if view == 0 { framed } else { moved(framed) })
+            });
+            seen.collect()
         })
         .collect();
-    let uncached = trunk.forward(input_tensor(&planes, &PREPROCESS, compute.device()));
+    let uncached = trunk.forward(input_tensor(&planes, &preprocess(), compute.device()));
     let loss_of = CrossEntropyLossConfig::new().init(&device);
     let loss = |maps: TensorData| {
         let (_, logits) = top.forward(Tensor::from_data(maps, &device));

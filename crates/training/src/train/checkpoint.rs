@@ -273,6 +273,7 @@ mod tests {
                 trunk: "vgg16".into(),
                 trunk_sha256: ContentId::of("trunk"),
                 pooling: Pooling::Gem,
+                crops: 1,
                 dense: 2,
                 activation: Activation::None,
                 dropout: 0.0,

@@ -45,6 +45,7 @@ impl Learner {
             trunk: "vgg16".into(),
             trunk_sha256: imagenet.id().clone(),
             pooling: head.pooling,
+            crops: recipe.preprocess.crops.len(),
             dense: head.dense,
             activation: head.activation,
             dropout: head.dropout,
@@ -67,7 +68,7 @@ impl Learner {
                 what: "the pictures of the training split do not differ: expected some that do".into(),
             })?;
             spec.dense = affine.d_out;
-            let shape = [head.pooling.len(size), affine.d_out];
+            let shape = [spec.pooled_len(size), affine.d_out];
             top.dense = Linear {
                 weight: Param::from_data(TensorData::new(affine.weight, shape), device),
                 bias: Some(Param::from_data(TensorData::new(affine.bias, [affine.d_out]), device)),
