@@ -166,7 +166,8 @@ impl Bench<'_> {
         let trunk = Trunk::load(self.imagenet, device)?;
         let input = || input_tensor(&planes, preprocess, device);
         let ms = self.time(n, || self.done(trunk.forward(input())))?;
-        let flops = (1..=4).map(|block| flops(block, preprocess.size)).sum();
+        let crops = preprocess.crops.len() as f64;
+        let flops = crops * (1..=4).map(|block| flops(block, preprocess.size)).sum::<f64>();
         stages.push(Timed { flops, ..Timed::of("trunk", ms, None) });
         let trunk_ms = ms;
 
@@ -184,7 +185,7 @@ impl Bench<'_> {
         let all: Vec<usize> = (0..n).collect();
         let ms = self.time(n, || cache.values(&all, &vec![0; n]).map(drop))?;
         // Read as f16, written as f32.
-        let map = (CHANNELS[3] * side * side) as f64;
+        let map = crops * (CHANNELS[3] * side * side) as f64;
         stages.push(Timed { bytes: 6.0 * map, every_epoch: true, ..Timed::of("cache", ms, None) });
 
         let classes = self.dataset.classes();
@@ -297,6 +298,7 @@ impl Bench<'_> {
             trunk: "vgg16".into(),
             trunk_sha256: self.imagenet.id().clone(),
             pooling: head.pooling,
+            crops: self.recipe.preprocess.crops.len(),
             dense: head.dense,
             activation: head.activation,
             dropout: head.dropout,
@@ -381,8 +383,8 @@ fn flops(block: usize, size: u32) -> f64 {
 
 /// Block 5, the dense layer and the softmax layer, forward.
 fn flops5(recipe: &Recipe, classes: usize) -> f64 {
-    let (size, dense) = (recipe.preprocess.size, recipe.head.dense);
-    flops(5, size) + (2 * dense * (recipe.head.pooling.len(size) + classes)) as f64
+    let (size, dense, crops) = (recipe.preprocess.size, recipe.head.dense, recipe.preprocess.crops.len());
+    crops as f64 * flops(5, size) + (2 * dense * (crops * recipe.head.pooling.len(size) + classes)) as f64
 }
 
 #[cfg(test)]
