@@ -133,13 +133,16 @@ impl FromStr for Fingerprint {
     }
 }
 
+/// Which of its two views is looked at.
+type ViewOf = fn(&Fingerprint) -> &View;
+
 /// All pairs of near pictures, as positions, the lower one first, in order.
 ///
 /// Means cannot differ more than the cells that they are of, so only pictures of about the same mean luma are compared: among
 /// 20,000 that is a few in a hundred of all pairs.
 pub fn near_pairs(all: &[Fingerprint]) -> Vec<(usize, usize)> {
     let mut pairs = Vec::new();
-    let views: [(fn(&Fingerprint) -> &View, &Limits); 2] = [(|f| &f.frame, &FRAME), (|f| &f.subject, &SUBJECT)];
+    let views: [(ViewOf, &Limits); 2] = [(|f| &f.frame, &FRAME), (|f| &f.subject, &SUBJECT)];
     for (view, limits) in views {
         let mut by_mean: Vec<(f64, usize)> = all.iter().enumerate().map(|(n, f)| (view(f).mean(), n)).collect();
         by_mean.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -276,12 +279,12 @@ fn find_subject(picture: &Picture) -> Part {
         values[values.len() / 2]
     });
     let (mut columns, mut rows) = (vec![0u32; width], vec![0u32; height]);
-    for y in 0..height {
-        for x in 0..width {
+    for (y, row) in rows.iter_mut().enumerate() {
+        for (x, column) in columns.iter_mut().enumerate() {
             let differs = pixel(x, y).iter().zip(ground).map(|(a, b)| a.abs_diff(b)).max().unwrap_or(0);
             if differs > GROUND_NOISE {
-                columns[x] += u32::from(differs);
-                rows[y] += u32::from(differs);
+                *column += u32::from(differs);
+                *row += u32::from(differs);
             }
         }
     }

@@ -138,7 +138,8 @@ mod tests {
             let picture = Picture::decode(&bytes).unwrap();
             let error: u64 = picture.rgb().iter().zip(usual.rgb()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
             let mean = error as f64 / usual.rgb().len() as f64;
-            assert!(mean < 6.0, "{name}: {mean}");
+            // Colour at half the resolution alone costs 7.2 on this picture, decoded by Pillow as well.
+            assert!(mean < 8.0, "{name}: {mean}");
         }
     }
 

@@ -501,7 +501,7 @@ mod tests {
             (&format!("{contact}delay = -1"), STORE.into(), "delay = -1: expected seconds"),
             (&format!("{contact}rating_flor = 'Good'"), STORE.into(), "did you mean `rating_floor`?"),
             (contact, format!("{STORE}shelf = 1"), "line 6: unknown key `shelf`"),
-            (contact, STORE.replace("https://a.example/", "http://127.0.0.1:1/"), "loopback, private"),
+            (contact, STORE.replace("https://a.example/", "http://127.0.0.1:8471/"), "loopback, private"),
             (contact, STORE.replace("'a'", "'A b'"), "name = \"A b\": expected lower-case"),
             (contact, format!("{STORE}decimal_separator = ';'"), "expected \".\" or \",\""),
             (contact, format!("{STORE}[listing]\nitems = 'a['"), "expected a CSS selector"),

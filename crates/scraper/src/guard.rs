@@ -125,9 +125,8 @@ fn is_local_name(name: &str) -> bool {
         "invalid",
     ];
     let name = name.trim_end_matches('.');
-    let is_below =
-        |domain: &&str| name.strip_suffix(*domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-    !name.contains('.') || LOCAL.iter().any(|domain| is_below(&domain))
+    let is_below = |domain: &str| name.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    !name.contains('.') || LOCAL.iter().any(|domain| is_below(domain))
 }
 
 /// Whether an address is one of the public network, by IANA's registers of special purposes.

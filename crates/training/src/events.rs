@@ -126,7 +126,7 @@ pub(crate) mod reader {
             })
         });
         let crc = (!reversed).reverse_bits();
-        ((crc >> 15 | crc << 17).wrapping_add(0xa282_ead8)).to_le_bytes()
+        (crc.rotate_right(15).wrapping_add(0xa282_ead8)).to_le_bytes()
     }
 
     fn parse(mut bytes: &[u8]) -> Event {

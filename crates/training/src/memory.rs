@@ -58,7 +58,7 @@ impl Estimate {
             smaller.preprocess.size = *size;
             Estimate::of(&smaller, classes).bytes(1) <= available
         };
-        let largest = (32..recipe.preprocess.size).step_by(16).filter(fits).last();
+        let largest = (32..recipe.preprocess.size).step_by(16).rfind(fits);
         Err(Error::Memory { needed: self.bytes(1), available, size: recipe.preprocess.size, largest })
     }
 }

@@ -195,15 +195,15 @@ fn finish(listing: &mut Listing, document: &Html, url: &Url, no_ai: bool) {
         .iter()
         .flat_map(|s| schema_org::breadcrumb(&s.nodes(document, url)))
         .collect();
-    let others = std::mem::take(&mut listing.others);
-    let complete = |mut listing: Listing| {
+    let mut others = std::mem::take(&mut listing.others);
+    let complete = |listing: &mut Listing| {
         listing.labels.extend(crumbs.clone());
         listing.images = pictures(&listing.images, &base);
         listing.no_ai |= no_ai;
-        listing
     };
-    *listing = complete(std::mem::take(listing));
-    listing.others = others.into_iter().map(complete).collect();
+    complete(listing);
+    others.iter_mut().for_each(complete);
+    listing.others = others;
 }
 
 /// Pictures of one item, at most. The first few tell what it looks like; some shops show a hundred.

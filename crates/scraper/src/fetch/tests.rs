@@ -262,7 +262,7 @@ async fn a_redirect_to_another_host_asks_that_hosts_robots_txt_and_goes_at_its_p
 }
 
 #[tokio::test]
-async fn robots_txt_is_followed_through_five_redirects_and_cut_at_500_kib() {
+async fn robots_txt_is_followed_through_five_redirects_and_cut_at_its_cap() {
     let hops: Reply = |path, _| {
         let next = match path {
             "/robots.txt" => "/1",
@@ -272,7 +272,7 @@ async fn robots_txt_is_followed_through_five_redirects_and_cut_at_500_kib() {
             "/4" => "/5",
             "/5" => {
                 let mut body = "User-agent: *\nDisallow: /early\n".to_string();
-                body += &"#".repeat(500 * 1024 - body.len() - 1);
+                body += &"#".repeat(robots::MAX_BYTES - body.len() - 1);
                 return (body + "\nDisallow: /late\n").into_response();
             }
             _ => return "hello".into_response(),

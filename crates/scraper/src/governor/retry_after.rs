@@ -33,7 +33,7 @@ fn date(value: &str) -> Option<Timestamp> {
     }
     let obsolete = ["%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
     let date = obsolete.iter().find_map(|form| DateTime::strptime(form, value).ok())?;
-    Some(TimeZone::UTC.to_timestamp(date).ok()?)
+    TimeZone::UTC.to_timestamp(date).ok()
 }
 
 #[cfg(test)]

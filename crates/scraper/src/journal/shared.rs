@@ -72,7 +72,10 @@ fn write_groups(mut journal: Journal, queue: &Receiver<Job>) {
         }
         let mut durable = journal.end_group();
         for reply in replies {
-            let again = durable.as_ref().map(|()| ()).map_err(Error::again);
+            let again = match &durable {
+                Ok(()) => Ok(()),
+                Err(error) => Err(error.again()),
+            };
             reply(std::mem::replace(&mut durable, again));
         }
     }

@@ -25,7 +25,8 @@ fn imagenet() -> Weights {
 fn pictures(dir: &Path, widths: &[u32]) -> Dataset {
     let writer = DatasetWriter::create(dir).unwrap();
     let row = |width: &u32| {
-        let rgb = (0..40).flat_map(|y| (0..40).flat_map(move |x| [if x / width % 2 == 0 { 230 } else { 20 }, y, 90]));
+        let rgb = (0..40)
+            .flat_map(|y| (0..40).flat_map(move |x| [if (x / width).is_multiple_of(2) { 230 } else { 20 }, y, 90]));
         let bytes = Picture::new(40, 40, rgb.collect()).to_png();
         let sha256 = ContentId::of(&bytes);
         Row {

@@ -148,7 +148,7 @@ mod tests {
         for number in 0..5 {
             let shown = number.min(3) as u32;
             let pixel = |x: u32, y: u32| {
-                if (x / (6 + 5 * shown) + y / 9) % 2 == 0 { [200, 90, 30 * shown as u8] } else { [20, 40, 80] }
+                if (x / (6 + 5 * shown) + y / 9).is_multiple_of(2) { [200, 90, 30 * shown as u8] } else { [20, 40, 80] }
             };
             let large: Vec<u8> = (0..120u32).flat_map(|y| (0..120).flat_map(move |x| pixel(x, y))).collect();
             let picture = Picture::new(120, 120, large);

@@ -14,7 +14,7 @@
 //! - [`averaging`]: the mean of the weights over the last steps.
 //! - [`steps`]: the loop.
 //! - [`checkpoint`], [`run_card`]: where a run goes on after a kill, and what it is made of.
-//! - [`log`]: `metrics.jsonl`.
+//! - [`log`][]: `metrics.jsonl`.
 //! - [`seeds`]: several runs that differ in their seed.
 //! - [`measure`]: what the network says of pictures.
 //! - [`parameters`]: a network's parameters by the path to them.
