@@ -8,6 +8,8 @@
 //! - [`bad_input`]: what each command says of what it cannot use, and with which exit code.
 //! - [`conform`]: the golden cases of each suite of `goodtwin conform`.
 //! - [`training`]: runs that repeat, go on after a kill, and say why they stop.
+//! - [`kills`]: `kill -9` while it scrapes, at thirty moments of a seed's choice; nothing is lost, nothing asked twice.
+//! - [`interruptions`]: SIGTERM, a second run at once, a full disk, a browser whose run is killed.
 //! - [`demo_script`]: `./scripts/demo --once`, from the shops to the page.
 //! - [`trust`]: leaks across a split are found, runs that cannot be compared are not.
 //! - [`support`]: how the binary, the shops and the browser are run.
@@ -15,6 +17,8 @@
 mod bad_input;
 mod conform;
 mod demo_script;
+mod interruptions;
+mod kills;
 mod ops;
 mod pipeline;
 mod ratings;

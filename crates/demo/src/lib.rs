@@ -21,15 +21,19 @@
 //! - [`assortment`]: a seed in; families, products, photographs to take and faults out.
 //! - [`shops`]: an assortment and an address in; pages, listings and feeds out.
 //! - [`site`]: one shop's addresses, and what is at each.
+//! - [`gate`]: lets tests choose how many requests are answered, and when.
 //! - [`serve`]: [`Demo::serve`] opens the four on loopback and answers; [`Open`] counts requests and closes them.
+//! - [`warehouse`]: a shop of any size, for benchmarks.
 //! - [`paint`]: a type, a model's seed, a colour and a shot in; a JPEG out.
 
 pub mod assortment;
 pub mod brands;
+mod gate;
 mod paint;
 pub mod serve;
 mod shops;
 pub mod site;
+pub mod warehouse;
 mod words;
 
 use std::sync::Arc;
@@ -39,6 +43,7 @@ pub use brands::{BRANDS, Brand, ratings};
 pub use serve::{Hits, Open};
 pub use shops::{SHOPS, Shop};
 pub use site::{Resource, Site};
+pub use warehouse::Warehouse;
 pub use words::{Colour, Kind};
 
 use rand::seq::IndexedRandom;

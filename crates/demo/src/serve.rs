@@ -20,6 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::gate::Gate;
 use crate::site::{Resource, Site};
 use crate::{Demo, Error};
 
@@ -40,18 +41,27 @@ pub struct Hits {
     pub refused: u64,
 }
 
+impl Hits {
+    /// All answers.
+    pub fn all(self) -> u64 {
+        self.sent + self.not_modified + self.refused
+    }
+}
+
 type Counts = Arc<Mutex<BTreeMap<String, Hits>>>;
 
 #[derive(Clone)]
 struct Till {
     site: Arc<Site>,
     counts: Counts,
+    gate: Arc<Gate>,
 }
 
 /// The four shops, open. They close when this is dropped or [`close`](Open::close) is awaited.
 pub struct Open {
     addresses: Vec<SocketAddr>,
     counts: Vec<Counts>,
+    gate: Arc<Gate>,
     closing: watch::Sender<bool>,
     listeners: JoinSet<()>,
 }
@@ -73,15 +83,22 @@ impl Demo {
             bound.push((listener.local_addr().map_err(failed)?, listener));
         }
         let (closing, _) = watch::channel(false);
-        let mut open =
-            Open { addresses: Vec::new(), counts: Vec::new(), closing: closing.clone(), listeners: JoinSet::new() };
+        let gate = Arc::new(Gate::new());
+        let mut open = Open {
+            addresses: Vec::new(),
+            counts: Vec::new(),
+            gate: Arc::clone(&gate),
+            closing: closing.clone(),
+            listeners: JoinSet::new(),
+        };
         for (shop, (address, listener)) in bound.into_iter().enumerate() {
             let counts = Counts::default();
             let site = Arc::new(self.site(shop, &format!("http://{address}")));
-            let router = Router::new()
-                .route(REQUESTS_PATH, get(requests))
-                .fallback(answer)
-                .with_state(Till { site, counts: counts.clone() });
+            let router = Router::new().route(REQUESTS_PATH, get(requests)).fallback(answer).with_state(Till {
+                site,
+                counts: counts.clone(),
+                gate: Arc::clone(&gate),
+            });
             open.addresses.push(address);
             open.counts.push(counts);
             open.listeners.spawn(accept(listener, router, closing.subscribe()));
@@ -106,6 +123,16 @@ impl Open {
         lock(&self.counts[shop]).clone()
     }
 
+    /// Answer so many more requests, of all shops together, and let the others wait; with `None`, answer all again.
+    pub fn answer_only(&self, requests: Option<usize>) {
+        self.gate.set(requests);
+    }
+
+    /// Wait until so many requests wait for [`Open::answer_only`] to let them through: the paths that they ask for.
+    pub async fn waiting(&self, at_least: usize) -> Vec<String> {
+        self.gate.waiting(at_least).await
+    }
+
     /// Take no more connections, finish the answers under way, and return; answers that take longer than 5 s are cut.
     pub async fn close(mut self) {
         self.closing.send_replace(true);
@@ -113,7 +140,7 @@ impl Open {
     }
 }
 
-async fn accept(listener: TcpListener, router: Router, mut closing: watch::Receiver<bool>) {
+pub(crate) async fn accept(listener: TcpListener, router: Router, mut closing: watch::Receiver<bool>) {
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
     let graceful = GracefulShutdown::new();
@@ -146,7 +173,8 @@ async fn requests(State(till): State<Till>) -> Response {
 
 async fn answer(State(till): State<Till>, request: Request) -> Response {
     let address = request.uri().path_and_query().map_or("/", |p| p.as_str()).to_string();
-    let Till { site, counts } = till;
+    let Till { site, counts, gate } = till;
+    gate.pass(&address).await;
     // The first request for a photograph paints it.
     let response = tokio::task::spawn_blocking(move || respond(&site, &request)).await;
     let response = response.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response());

@@ -7,7 +7,7 @@ use goodtwin_core::{Item, Taxonomy};
 use url::Url;
 
 use crate::assemble::assemble;
-use crate::browser::Browser;
+use crate::browser::{Browser, BrowserError};
 use crate::clock::Clock;
 use crate::config::{Config, Source, Store};
 use crate::extract::{Listing, links, read_product_page, shopify};
@@ -162,15 +162,18 @@ impl Visitor {
         store: &Store,
         report: &mut Report,
     ) -> std::result::Result<(String, Url), Trouble> {
-        let turn = self.fetcher.browser_turn(url, manners(store)).await.map_err(|e| trouble(&e))?;
-        let unavailable = |e: crate::browser::BrowserError| Trouble::Unavailable(e.to_string());
-        let fence = store.file.base.host_str().filter(|_| !store.file.allow_loopback);
-        let browser = Browser::start(&self.user_agent, fence).await.map_err(unavailable)?;
+        self.fetcher.check(url, manners(store)).await.map_err(|e| trouble(&e))?;
+        let unavailable = |e: BrowserError| Trouble::Unavailable(e.to_string());
+        let host = store.file.base.host_str().unwrap_or_default();
+        let mut browser = Browser::start(&self.user_agent, host).await.map_err(unavailable)?;
         let listing = &store.file.listing;
-        let rendered = browser.render(url, listing.ready.as_deref().unwrap_or(&listing.items)).await;
+        let fetch = async |url: &Url| self.page(url, manners(store)).await;
+        let rendered = browser.render(url, listing.ready.as_deref().unwrap_or(&listing.items), fetch).await;
         browser.close().await;
-        turn.answered();
-        let rendered = rendered.map_err(|e| Trouble::Unfit(e.to_string()))?;
+        let rendered = rendered.map_err(|e| match e {
+            BrowserError::Fetch(e) => trouble(&e),
+            other => Trouble::Unfit(other.to_string()),
+        })?;
         report.steps.push(format!("robots.txt allows {url}; the browser rendered {} bytes", rendered.html.len()));
         Ok((rendered.html, rendered.url))
     }

@@ -12,7 +12,7 @@ pub enum Error {
     #[error(transparent)]
     Core(#[from] goodtwin_core::Error),
     /// SQLite could not read or write the journal (exit 74), or the file is not a journal (exit 65).
-    #[error("{}: the journal cannot be used: {source}", path.display())]
+    #[error("{}: the journal cannot be used: {source}{}", path.display(), room(path, source))]
     Journal {
         /// The SQLite file.
         path: PathBuf,
@@ -39,6 +39,21 @@ pub enum Error {
     /// A task of ours ended in a way that it must not (exit 70).
     #[error("internal: {0}")]
     Internal(String),
+}
+
+/// How much room there is, where that may be what is the matter.
+fn room(path: &Path, source: &rusqlite::Error) -> String {
+    use rusqlite::ErrorCode::{CannotOpen, DiskFull, SystemIoFailure};
+    match source.sqlite_error_code() {
+        Some(CannotOpen | DiskFull | SystemIoFailure) => {}
+        _ => return String::new(),
+    }
+    let size = std::fs::metadata(path).map_or(0, |m| m.len());
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match rustix::fs::statvfs(folder) {
+        Ok(disk) => format!(" (it has {size} bytes; {} bytes are free)", disk.f_bavail * disk.f_frsize),
+        Err(_) => format!(" (it has {size} bytes)"),
+    }
 }
 
 impl Error {

@@ -11,8 +11,8 @@
 //! - [`price`]: a price's text in; an exact amount and a currency out, or nothing.
 //! - [`quarantine`]: pages that contradict themselves, kept for a person to look at.
 //! - [`mod@assemble`]: a listing in; an item, or the [`State`] in which it ends, out.
-//! - [`fetch`]: an address in; its bytes out. The only way to the network, but for the
-//! - [`browser`]: a listing that JavaScript makes in; the rendered page out.
+//! - [`fetch`]: an address in; its bytes out. The only way to the network.
+//! - [`browser`]: a listing that JavaScript makes in; the rendered page out. What it needs is fetched the same way.
 //! - [`governor`]: when a host may be asked next; one for pages, pictures, robots.txt and browser.
 //! - [`check`]: a store's file in; what it finds at the store, field by field, out. [`guess`]: a page in; such a file out.
 //! - [`charset`]: a page's bytes in; its text out.
@@ -70,7 +70,7 @@ pub use metrics::Metrics;
 pub use plan::plan;
 pub use progress::Progress;
 pub use quiet::QuietJournal;
-pub use run::{JOURNAL, Options, run, run_with};
+pub use run::{JOURNAL, Options, run, run_unpaced, run_with};
 pub use state::State;
 pub use stop::{Stop, Stopper};
 pub use summary::{StoreSummary, Summary};

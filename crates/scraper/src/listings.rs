@@ -8,7 +8,7 @@ use url::Url;
 use crate::browser::Browser;
 use crate::config::Source;
 use crate::extract::{Listing, links, shopify};
-use crate::pages::Text;
+use crate::pages::{ReadError, Text};
 use crate::store_run::{StoreEnd, StoreRun};
 
 /// How far a store's listings are followed.
@@ -135,6 +135,7 @@ impl StoreRun<'_> {
     async fn follow_listings(&self, browser: &mut Option<Browser>, addresses: &mut Vec<Url>) -> Result<(), StoreEnd> {
         let mut seen = HashSet::new();
         let mut listings = HashSet::new();
+        let mut no_browser = None;
         for start in self.starts() {
             let mut chain = Chain::new();
             let mut next = Some(start);
@@ -144,8 +145,22 @@ impl StoreRun<'_> {
                 }
                 let (items, next_one) = (self.store.items.clone(), self.store.next.clone());
                 let read = move |text: &Text| links::links(&text.body, &text.url, &items, &next_one);
-                let browser = self.store.file.listing.browser.then_some(&mut *browser);
-                let links = self.page(&url, browser, read).await?;
+                let by = self.store.file.listing.browser.then_some(&mut *browser);
+                let rendered = match no_browser {
+                    Some(_) => None,
+                    None => match self.page(&url, by, read.clone()).await {
+                        Err(ReadError::Browser(why)) => {
+                            tracing::warn!(store = self.store.file.name, %why, "listings are read without a browser");
+                            no_browser = Some(why.to_string());
+                            None
+                        }
+                        read => Some(read?),
+                    },
+                };
+                let links = match rendered {
+                    Some(links) => links,
+                    None => self.page_as_it_comes(&url, read).await?,
+                };
                 if chain.goes_on(links.items.iter(), &self.caps) {
                     next = links.next;
                 }
@@ -156,7 +171,11 @@ impl StoreRun<'_> {
                 }
             }
         }
-        Ok(())
+        // What a listing names before its scripts have run may not be all.
+        match no_browser {
+            None => Ok(()),
+            Some(why) => Err(StoreEnd::Trouble(format!("{why}; by HTTP its listings name {} items", addresses.len()))),
+        }
     }
 }
 

@@ -21,7 +21,16 @@ pub(crate) enum ReadError {
     #[error(transparent)]
     Fetch(#[from] FetchError),
     #[error(transparent)]
-    Browser(#[from] BrowserError),
+    Browser(BrowserError),
+}
+
+impl From<BrowserError> for ReadError {
+    fn from(error: BrowserError) -> Self {
+        match error {
+            BrowserError::Fetch(error) => ReadError::Fetch(error),
+            other => ReadError::Browser(other),
+        }
+    }
 }
 
 impl From<Error> for ReadError {
@@ -82,10 +91,33 @@ impl StoreRun<'_> {
                 }
             }
         };
+        let (value, row) = self.understand(url, answer, extract).await?;
+        self.put_page(url, row).await?;
+        Ok(value)
+    }
+
+    /// What a page says that a browser should have rendered, as it comes by HTTP. It may say less, so it does not go into the
+    /// journal: the next run tries the browser again.
+    pub(crate) async fn page_as_it_comes<T: Doubtful + Serialize + Send + 'static>(
+        &self,
+        url: &Url,
+        extract: impl FnOnce(&Text) -> T + Send + 'static,
+    ) -> Result<T, ReadError> {
+        let answer = self.fetcher.page(url, self.manners(), &Validators::default()).await?;
+        Ok(self.understand(url, answer, extract).await?.0)
+    }
+
+    /// Off the threads that serve the network.
+    async fn understand<T: Doubtful + Serialize + Send + 'static>(
+        &self,
+        url: &Url,
+        answer: Answer,
+        extract: impl FnOnce(&Text) -> T + Send + 'static,
+    ) -> Result<(T, PageRow), Error> {
         let recipe = self.store.recipe.clone();
         let (store, run) = (self.store.file.name.clone(), self.run);
         let out = self.config.out.clone();
-        let (value, row) = tokio::task::spawn_blocking(move || {
+        tokio::task::spawn_blocking(move || {
             let (sha256, bytes) = (ContentId::of(&answer.body), Some(answer.body.len() as i64));
             let robots_tags = answer.robots_tags();
             let body = charset::decode(&answer.body, answer.content_type());
@@ -101,9 +133,7 @@ impl StoreRun<'_> {
         })
         .await
         .map_err(|e| Error::Internal(format!("reading {url}: {e}")))?
-        .map_err(Error::from)?;
-        self.put_page(url, row).await?;
-        Ok(value)
+        .map_err(Error::from)
     }
 
     async fn put_page(&self, url: &Url, row: PageRow) -> Result<(), Error> {
@@ -111,25 +141,34 @@ impl StoreRun<'_> {
         self.journal.with(move |journal| journal.put_page(&key, &row, Timestamp::now())).await
     }
 
-    /// Render a page under the host's turn; where the browser ended is checked as every address is.
+    /// Render a page, in a second browser if the first one dies over it.
     async fn render(&self, url: &Url, browser: &mut Option<Browser>) -> Result<Rendered, ReadError> {
-        let turn = self.fetcher.browser_turn(url, self.manners()).await?;
-        let browser = match browser {
-            Some(browser) => browser,
-            None => {
-                let fence = self.store.file.base.host_str().filter(|_| !self.store.file.allow_loopback);
-                browser.insert(Browser::start(&self.config.user_agent, fence).await?)
+        // Before a browser is started: what may not be asked needs none.
+        self.fetcher.check(url, self.manners()).await?;
+        match self.render_once(url, browser).await {
+            Err(BrowserError::Render { reason, .. }) => {
+                tracing::warn!(%url, %reason, "another browser is tried");
+                Ok(self.render_once(url, browser).await?)
             }
+            done => Ok(done?),
+        }
+    }
+
+    /// A browser that does not deliver is of no more use, and goes.
+    async fn render_once(&self, url: &Url, kept: &mut Option<Browser>) -> Result<Rendered, BrowserError> {
+        let host = self.store.file.base.host_str().unwrap_or_default();
+        let mut browser = match kept.take() {
+            Some(browser) => browser,
+            None => Browser::start(&self.config.user_agent, host).await?,
         };
         let listing = &self.store.file.listing;
-        let rendered = browser.render(url, listing.ready.as_deref().unwrap_or(&listing.items)).await;
+        let ready = listing.ready.as_deref().unwrap_or(&listing.items);
+        let fetch = async |url: &Url| self.fetcher.page(url, self.manners(), &Validators::default()).await;
+        let rendered = browser.render(url, ready, fetch).await;
         match &rendered {
-            Ok(_) => turn.answered(),
-            Err(_) => turn.faulted(),
+            Ok(_) => *kept = Some(browser),
+            Err(_) => browser.close().await,
         }
-        drop(turn);
-        let rendered = rendered?;
-        self.fetcher.check(&rendered.url, self.manners()).await?;
-        Ok(rendered)
+        rendered
     }
 }

@@ -51,6 +51,32 @@ pub struct Options {
 /// # Errors
 /// As [`run()`]; exit 2 for a retry while the last run can be gone on with.
 pub async fn run_with(config: &Config, options: &Options, progress: Progress, stop: Stop) -> Result<Summary> {
+    let governor = Governor::new(Clock::system(), stop.clone());
+    run_at(config, options, progress, stop, governor, AT_ONCE).await
+}
+
+/// [`run()`] without manners, for benchmarks: so many requests at once, and no pause between them.
+///
+/// # Errors
+/// Exit 2 for a store that is not on this machine; else as [`run()`].
+pub async fn run_unpaced(config: &Config, progress: Progress, stop: Stop, connections: usize) -> Result<Summary> {
+    if let Some(store) = config.stores.iter().find(|s| !crate::guard::is_loopback(&s.file.base)) {
+        let what = format!("{}: expected a store on this machine: others are asked politely", store.file.base);
+        return Err(goodtwin_core::Error::Usage(what).into());
+    }
+    let governor = Governor::unpaced_on_loopback(Clock::system(), stop.clone(), connections);
+    // More than that, so that one is asked while another is looked at and written down.
+    run_at(config, &Options::default(), progress, stop, governor, connections * 4).await
+}
+
+async fn run_at(
+    config: &Config,
+    options: &Options,
+    progress: Progress,
+    stop: Stop,
+    governor: Governor,
+    at_once: usize,
+) -> Result<Summary> {
     atomic::create_dir(&config.out)?;
     let _lock = RunLock::take(&config.out.join(LOCK))?;
     let mut journal = Journal::open(&config.out.join(JOURNAL))?;
@@ -59,7 +85,7 @@ pub async fn run_with(config: &Config, options: &Options, progress: Progress, st
         false => journal.begin_retry(&config.id(), Timestamp::now())?,
     };
     let journal = SharedJournal::new(journal);
-    let governor = Arc::new(Governor::new(Clock::system(), stop.clone()));
+    let governor = Arc::new(governor);
     let fetcher = Fetcher::new(&config.user_agent, governor.clone(), journal.clone(), Limits::default())?;
 
     let pictures = AtWork::default();
@@ -80,7 +106,7 @@ pub async fn run_with(config: &Config, options: &Options, progress: Progress, st
                 progress,
                 pictures: &pictures,
                 caps: Caps::default(),
-                at_once: AT_ONCE,
+                at_once,
                 options,
             };
             async move {

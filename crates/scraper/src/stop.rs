@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-/// How long what is in flight may take once a run was asked to stop.
-pub const GRACE: Duration = Duration::from_secs(10);
+/// How long what is in flight may take once a run was asked to stop: all of it, down to the last file, within ten seconds.
+pub const GRACE: Duration = Duration::from_secs(9);
 
 /// Hears that the run should stop. Clones hear the same.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use goodtwin_core::atomic;
-use goodtwin_demo::{Demo, SHOPS};
+use goodtwin_demo::{Demo, SHOPS, Warehouse};
 
 use crate::exit::{Failure, Outcome, say};
 use crate::signals;
@@ -30,6 +30,15 @@ enum Command {
         #[arg(long, value_name = "SHOP")]
         lose_prices: Option<String>,
     },
+    /// Open one shop of any size, for benchmarks, print its address, serve until Ctrl-C or SIGTERM
+    Warehouse {
+        /// How many items it has, with a picture each
+        #[arg(long, default_value_t = 1000)]
+        items: usize,
+        /// Its port; 0: any free one
+        #[arg(long, default_value_t = 0)]
+        port: u16,
+    },
     /// Write a photo of a bag that no shop has, but whose model one shop has in other colours
     Photo {
         /// The JPEG to write
@@ -48,6 +57,7 @@ enum Command {
 pub fn run(args: Args) -> Outcome {
     match args.command {
         Command::Serve { first_port, seed, lose_prices } => serve(first_port, demo(seed, lose_prices.as_deref())?),
+        Command::Warehouse { items, port } => warehouse(items, port),
         Command::Photo { out, seed, number } => photo(&out, seed, number),
     }
 }
@@ -72,6 +82,18 @@ fn serve(first_port: u16, demo: Demo) -> Outcome {
         say(origins.join("\n"))?;
         asked_to_end.await;
         open.close().await;
+        Ok(())
+    })
+}
+
+fn warehouse(items: usize, port: u16) -> Outcome {
+    let internal = |e: std::io::Error| Failure::new(70, format!("cannot start the warehouse: {e}"));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(internal)?;
+    runtime.block_on(async {
+        let asked_to_end = signals::asked_to_end()?;
+        let warehouse = Warehouse::open(items, port).await?;
+        say(warehouse.origin())?;
+        asked_to_end.await;
         Ok(())
     })
 }

@@ -219,9 +219,11 @@ fn pictures(images: &[String], base: &Url) -> Vec<String> {
 /// Whether a robots tag (a header's or a meta element's value) keeps `agent` from using a page's pictures. A header can be
 /// meant for one crawler: `otherbot: noindex`.
 pub fn refuses_ai(tag: &str, agent: &str) -> bool {
+    // Directives with a value, not names of crawlers.
+    const VALUED: [&str; 4] = ["unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"];
+    let is_valued = |name: &str| VALUED.iter().any(|word| name.trim().eq_ignore_ascii_case(word));
     let directives = match tag.split_once(':') {
-        // `unavailable_after: 25 Jun 2027` and its like are directives with a value, not names of crawlers.
-        Some((name, rest)) if !name.contains(',') && !name.trim().eq_ignore_ascii_case("unavailable_after") => {
+        Some((name, rest)) if !name.contains(',') && !is_valued(name) => {
             if !name.trim().eq_ignore_ascii_case(agent) {
                 return false;
             }

@@ -23,7 +23,6 @@ impl Clients {
                 .redirect(reqwest::redirect::Policy::none())
                 .dns_resolver(Arc::new(PublicResolver { allow_loopback }))
                 .connect_timeout(Duration::from_secs(15))
-                .pool_max_idle_per_host(1)
                 .build()
                 .map_err(Error::Client)
         };

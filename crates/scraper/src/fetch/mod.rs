@@ -224,12 +224,6 @@ impl Fetcher {
         self.get(url, manners, known, self.limits.image_bytes).await
     }
 
-    /// Ask for a host's turn by hand, for the browser: the address is checked as for [`Fetcher::page`].
-    pub async fn browser_turn(&self, url: &Url, manners: Manners) -> Result<Turn, FetchError> {
-        self.check(url, manners).await?;
-        Ok(self.governor.turn(&host_of(url)).await?)
-    }
-
     /// The guard, then robots.txt.
     pub async fn check(&self, url: &Url, manners: Manners) -> Result<(), FetchError> {
         guard::check_url(url, manners.allow_loopback)?;

@@ -1,6 +1,7 @@
 //! `goodtwin bench`: where the time goes on this machine, as a table or as JSON.
 
 mod embed;
+mod scrape;
 mod train;
 
 use clap::Subcommand;
@@ -20,6 +21,8 @@ enum Command {
     Embed(embed::Args),
     /// A training step, stage by stage: decode, resize, trunk, cache, head, optimiser
     Train(train::Args),
+    /// Scrape a warehouse on this machine as fast as it goes: items and pictures a second, processor time, memory
+    Scrape(scrape::Args),
 }
 
 /// Run the command.
@@ -27,5 +30,6 @@ pub fn run(args: Args) -> Outcome {
     match args.command {
         Command::Embed(args) => embed::run(args),
         Command::Train(args) => train::run(args),
+        Command::Scrape(args) => scrape::run(&args),
     }
 }

@@ -3,6 +3,7 @@
 mod ask;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Subcommand;
 use goodtwin_core::config;
@@ -102,10 +103,15 @@ fn scrape(args: Args) -> Outcome {
     }
     let done = runtime.block_on(async {
         let stop = Stop::when(signals::asked_to_end()?);
+        let asked = stop.clone();
+        tokio::spawn(async move {
+            asked.asked().await;
+            eprintln!("goodtwin: finishing what is in flight; once more to end at once");
+        });
         Ok::<_, Failure>(goodtwin_scraper::run_with(&config, &options, Progress::auto(), stop).await?)
     });
-    // What is still at work on a blocking thread had its time.
-    runtime.shutdown_background();
+    // A file that is being written is finished, or removed.
+    runtime.shutdown_timeout(Duration::from_secs(1));
     let summary = done?;
     // The table before the metrics: a disk that is too full for these must not hide it.
     say(summary.to_string().trim_end())?;
