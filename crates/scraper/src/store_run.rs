@@ -1,5 +1,8 @@
 //! One store's part of a run: listings, then each item to its one state, then the passes over the whole store.
 
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+
 use futures::StreamExt;
 use goodtwin_core::ItemId;
 use url::Url;
@@ -121,16 +124,23 @@ impl StoreRun<'_> {
         self.progress.found(found.len());
         let mut stalled = None;
         let mut listed_items = 0;
-        let mut items = futures::stream::iter(found.iter().map(|f| self.item(f))).buffer_unordered(self.at_once);
+        // Those that wait for a turn hear at once that there is none; whoever had one is waited for all the same.
+        let stopping = AtomicBool::new(false);
+        let begun = found.iter().take_while(|_| !stopping.load(Relaxed)).map(|f| self.item(f));
+        let mut items = futures::stream::iter(begun).buffer_unordered(self.at_once);
         while let Some(done) = items.next().await {
             self.progress.item();
             match done {
                 // Others may need nothing of that host.
                 Err(StoreEnd::Stalled(why)) => stalled = Some(why),
+                Err(StoreEnd::Stopping) => stopping.store(true, Relaxed),
                 done => listed_items += done?,
             }
         }
         drop(items);
+        if stopping.into_inner() {
+            return Err(StoreEnd::Stopping);
+        }
         let is_retry = !self.options.retry.is_empty();
         if found.is_empty() && !is_retry {
             listed?;
