@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use goodtwin_demo::{Demo, Open, SHOPS};
+use goodtwin_demo::{Demo, Open};
 use goodtwin_scraper::journal::RunId;
 use goodtwin_scraper::{JOURNAL, Journal, Manifest};
 use rand::{RngExt, SeedableRng};
@@ -158,13 +158,13 @@ async fn a_scrape_that_is_killed_again_and_again_loses_nothing_and_asks_nothing_
             assert_eq!(end_of(start(&out)).await.code(), Some(0), "crawl {crawl} of seed {seed} ends well");
         }
         assert_eq!(left(&out), whole, "crawl {crawl} of seed {seed}");
-        for shop in 0..STORES.len() {
+        for (shop, name) in STORES.iter().enumerate() {
             let twice: Vec<_> = answered(&shops)
                 .into_iter()
                 .filter(|(key, n)| key.0 == shop && n - before.get(key).copied().unwrap_or(0) > 1)
                 .collect();
             again += twice.len();
-            assert!(twice.len() <= A_CRAWL * IN_FLIGHT, "crawl {crawl} of seed {seed}, {}: {twice:?}", SHOPS[shop].key);
+            assert!(twice.len() <= A_CRAWL * IN_FLIGHT, "crawl {crawl} of seed {seed}, {name}: {twice:?}");
         }
     }
     eprintln!("seed {seed}: {killed} kills, {phases:?}; {again} of {all} addresses asked again in all crawls together");

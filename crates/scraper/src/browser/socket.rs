@@ -140,9 +140,9 @@ mod tests {
         let mut long = vec![LAST | TEXT, 126, 1, 0];
         long.extend([b'a'; 256]);
         let mut bytes = vec![];
-        for n in 0..long.len() {
+        for (n, byte) in long.into_iter().enumerate() {
             assert!(take_frame(&mut bytes).unwrap().is_none(), "after {n} bytes");
-            bytes.push(long[n]);
+            bytes.push(byte);
         }
         bytes.extend([LAST | PING, 1, b'b', TEXT]);
         assert_eq!(take_frame(&mut bytes).unwrap().unwrap().payload.len(), 256);
