@@ -29,7 +29,7 @@ enum Command {
     Stores(commands::stores::Args),
     /// Make a data set: from a scrape, or from a folder of pictures
     Dataset(commands::dataset::Args),
-    /// Fine-tune the top of VGG16 on a data set
+    /// Fine-tune the top of VGG16, or of ResNet-50, on a data set
     Train(commands::train::Args),
     /// Bring in the weights of a second trunk
     Weights(commands::weights::Args),

@@ -14,7 +14,7 @@ use goodtwin_core::{Dataset, Row};
 use goodtwin_imaging::Picture;
 use goodtwin_vision::embedder::input_tensor;
 use goodtwin_vision::vgg16::{Block, CHANNELS, CONVOLUTIONS};
-use goodtwin_vision::{Compute, NetworkSpec, Top, Trunk, Weights};
+use goodtwin_vision::{Architecture, Compute, NetworkSpec, Top, Trunk, Weights};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -295,7 +295,7 @@ impl Bench<'_> {
     fn spec(&self, classes: &[goodtwin_core::BagType]) -> NetworkSpec {
         let head = &self.recipe.head;
         NetworkSpec {
-            trunk: "vgg16".into(),
+            trunk: Architecture::Vgg16,
             trunk_sha256: self.imagenet.id().clone(),
             pooling: head.pooling,
             crops: self.recipe.preprocess.crops.len(),
@@ -384,7 +384,8 @@ fn flops(block: usize, size: u32) -> f64 {
 /// Block 5, the dense layer and the softmax layer, forward.
 fn flops5(recipe: &Recipe, classes: usize) -> f64 {
     let (size, dense, crops) = (recipe.preprocess.size, recipe.head.dense, recipe.preprocess.crops.len());
-    crops as f64 * flops(5, size) + (2 * dense * (crops * recipe.head.pooling.len(size) + classes)) as f64
+    crops as f64 * flops(5, size)
+        + (2 * dense * (crops * recipe.head.pooling.len(Architecture::Vgg16, size) + classes)) as f64
 }
 
 #[cfg(test)]

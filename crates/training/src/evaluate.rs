@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use goodtwin_core::{ContentId, Dataset, Error as CoreError, Row, Split, atomic};
-use goodtwin_vision::{Compute, Embedder, ModelCard};
+use goodtwin_vision::{Compute, Embedder, ModelCard, Weights};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,7 @@ use crate::metrics::{Confusion, argmax};
 use crate::retrieval::{Answers, Retrieval, ask, cluster};
 use crate::train::Epoch;
 use crate::train::log::{self, Line};
+use crate::train::run_card::RunCard;
 use crate::{Error, Result, Ui, ladder, model_card, report};
 
 /// The name of the original study's recipe.
@@ -145,8 +146,9 @@ pub fn evaluate(
         of("random", Kind::Random, &ladder::random(dataset.rows.len())),
         of("colour histogram", Kind::Colours, &ladder::colours(dataset, ui)?),
     ];
+    let imagenet = Weights::load_vgg16_imagenet(settings.imagenet)?;
     let trunk = ladder::Trunk {
-        imagenet: settings.imagenet,
+        imagenet: &imagenet,
         cache: settings.cache,
         size: settings.size.or(card.map(|c| c.preprocess.size)).unwrap_or(SIZE),
         fit: card.map(|c| c.preprocess.fit).unwrap_or_default(),
@@ -154,6 +156,20 @@ pub fn evaluate(
     ladder::untouched(dataset, &trunk, compute, ui, |name, embeddings| {
         rungs.push(of(&name, Kind::Untouched, &embeddings));
     })?;
+    if let Some(run) = run.filter(|run| !run.embedder.card().network.trunk.is_default()) {
+        match own_trunk(run) {
+            Ok(imagenet) => {
+                let trunk = ladder::Trunk { imagenet: &imagenet, ..trunk };
+                ladder::untouched(dataset, &trunk, compute, ui, |name, embeddings| {
+                    rungs.push(of(&name, Kind::Untouched, &embeddings));
+                })?;
+            }
+            Err(why) => {
+                let name = format!("untouched {}", run.embedder.card().network.trunk);
+                rungs.push(Rung::absent(&name, Kind::Untouched, &why));
+            }
+        }
+    }
     let mut classification = None;
     if let Some(run) = run {
         if !is_seed(run.embedder.card()) {
@@ -255,6 +271,22 @@ fn seed_run(run: &Path, dataset: &ContentId) -> Option<PathBuf> {
 /// `model.json` of a run's folder; none when there is none that can be read.
 pub fn read_card(run: &Path) -> Option<ModelCard> {
     serde_json::from_slice(&std::fs::read(run.join("model.json")).ok()?).ok()
+}
+
+/// The weights that a run's trunk started from, where they lay when it began; or why they are not to be had.
+fn own_trunk(run: &Run) -> Result<Weights, String> {
+    let network = &run.embedder.card().network;
+    let path = RunCard::open(&run.dir).map_err(|e| e.to_string())?.weights.path;
+    let weights = network.trunk.load(&path).map_err(|e| e.to_string())?;
+    match *weights.id() == network.trunk_sha256 {
+        true => Ok(weights),
+        false => Err(format!(
+            "{}: the SHA-256 does not match: expected {}, received {}",
+            path.display(),
+            network.trunk_sha256,
+            weights.id()
+        )),
+    }
 }
 
 /// What the run found before its first step: what fine-tuning is to be measured against.

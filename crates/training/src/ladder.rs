@@ -1,5 +1,5 @@
 //! What every run is measured against, on the same pictures, queries and gallery: chance, colours, and ImageNet's VGG16
-//! as it came.
+//! as it came. A run on another trunk is measured against that one as well.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use goodtwin_core::Dataset;
 use goodtwin_imaging::Picture;
 use goodtwin_vision::preprocess::{Colour, Crop, Fit};
 use goodtwin_vision::untouched::{NAMES, Untouched};
-use goodtwin_vision::{Compute, Preprocess, Weights};
+use goodtwin_vision::{Architecture, Compute, Preprocess, Weights};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -55,9 +55,9 @@ fn unit(mut values: Vec<f32>) -> Vec<f32> {
 
 /// How the untouched trunk sees pictures, and where its outputs are kept.
 pub struct Trunk<'a> {
-    /// VGG16's ImageNet weights.
-    pub imagenet: &'a Path,
-    /// The trunk's cache: each picture goes through blocks 1 to 4 once, in colour and in grey.
+    /// ImageNet's weights: of which network they are, they say.
+    pub imagenet: &'a Weights,
+    /// The trunk's cache: each picture goes through the frozen part once, in colour and in grey.
     pub cache: &'a Path,
     /// Pixels of a side.
     pub size: u32,
@@ -74,13 +74,16 @@ pub fn untouched(
     ui: &Ui,
     mut tell: impl FnMut(String, Vec<Vec<f32>>),
 ) -> Result<()> {
-    let imagenet = Weights::load_vgg16_imagenet(trunk.imagenet)?;
-    let network = Untouched::load(&imagenet, compute.device())?;
+    let network = Untouched::load(trunk.imagenet, compute.device())?;
+    let architecture = Architecture::of(trunk.imagenet)?;
+    let of = if architecture.is_default() { String::new() } else { format!("{architecture}, ") };
     let alone = Augment { views: 0, rotation: 0.0, shift: 0.0, flip: false };
     for (prefix, colour) in [("", Colour::Full), ("grey, ", Colour::Grey)] {
-        let preprocess = Preprocess { size: trunk.size, colour, fit: trunk.fit, crops: vec![Crop::Whole] };
+        let (crops, values) = (vec![Crop::Whole], architecture.values());
+        let preprocess = Preprocess { size: trunk.size, colour, fit: trunk.fit, crops, values };
         preprocess.check()?;
-        let source = Source { dataset, preprocess: &preprocess, augment: &alone, imagenet: &imagenet, compute, ui };
+        let source =
+            Source { dataset, preprocess: &preprocess, augment: &alone, imagenet: trunk.imagenet, compute, ui };
         let cache = TrunkCache::open(trunk.cache, &source)?;
         let mut features: [Vec<Vec<f32>>; NAMES.len()] = Default::default();
         let bar = ui.bar(dataset.rows.len() as u64, "untouched block 5");
@@ -94,7 +97,7 @@ pub fn untouched(
         }
         bar.finish_and_clear();
         for (name, rows) in NAMES.iter().zip(features) {
-            tell(format!("{prefix}{name}"), rows);
+            tell(format!("{of}{prefix}{name}"), rows);
         }
     }
     Ok(())

@@ -4,7 +4,7 @@
 //! - [`recipe`]: [`Recipe`]: `configs/training.toml` in, every setting of a run out.
 //! - [`augment`]: a framed picture and a seed in, the same bag turned, shifted and mirrored out.
 //! - [`bench`]: where the time of training goes.
-//! - [`cache`]: [`TrunkCache`]: `block4_pool` of every picture and view, on disk in f16, so that an epoch pays for block 5 only.
+//! - [`cache`]: [`TrunkCache`]: the trunk's output for every picture and view, on disk in f16, so that an epoch pays for block 5 only.
 //! - [`whitening`]: pooled features in, a dense layer that starts from what is already good out.
 //! - [`memory`]: a recipe in, how many pictures fit at once out.
 //! - [`train`]: the loop: a data set and a recipe in, a run folder out.

@@ -3,8 +3,6 @@
 //! A batch that does not fit is taken in parts whose gradients are added up: the step is the same, and only slower. The
 //! estimate is of the CPU's memory; a GPU's driver does not say how much is free.
 
-use goodtwin_vision::vgg16::CHANNELS;
-
 use crate::{Error, Recipe, Result};
 
 /// What a step takes, in bytes.
@@ -16,7 +14,7 @@ pub struct Estimate {
     pub picture: u64,
 }
 
-/// The layers' outputs that are kept for the way back and what is worked out on it, in maps of `block4_pool`'s size:
+/// The layers' outputs that are kept for the way back and what is worked out on it, in maps of block 4's size:
 /// about twice the growth of the peak with the batch as it was measured.
 const MAPS_A_PICTURE: u64 = 16;
 /// Copies of every parameter: weight, gradient, two moments, average, the best, and two on the way to the disk.
@@ -28,11 +26,11 @@ impl Estimate {
     /// For a recipe and a number of classes.
     pub fn of(recipe: &Recipe, classes: usize) -> Estimate {
         let (size, dense) = (recipe.preprocess.size, recipe.head.dense);
-        let pooled = recipe.head.pooling.len(size);
-        let block5 = 3 * (9 * CHANNELS[3] * CHANNELS[4] + CHANNELS[4]);
-        let parameters = block5 + (pooled + 1) * dense + (dense + 1) * classes;
-        let side = size as usize / 16;
-        let map = (4 * CHANNELS[3] * side * side) as u64;
+        let trunk = recipe.trunk;
+        let pooled = recipe.head.pooling.len(trunk, size);
+        let parameters = trunk.block5_parameters() + (pooled + 1) * dense + (dense + 1) * classes;
+        let ([channels, _], [side, _]) = (trunk.channels(), trunk.sides(size));
+        let map = (4 * channels * side * side) as u64;
         Estimate { base: REST + COPIES * 4 * parameters as u64, picture: MAPS_A_PICTURE * map + 8 * pooled as u64 }
     }
 

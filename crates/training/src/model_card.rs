@@ -62,7 +62,7 @@ pub fn markdown(name: &str, card: &ModelCard, evaluation: Option<&Evaluation>) -
     let _ = writeln!(text, "| trained on | {} |", one_line(&card.device));
     let recipe = serde_json::to_string_pretty(&card.recipe).expect("a JSON value serialises");
     let _ = write!(text, "\n## Recipe\n\n```json\n{recipe}\n```\n");
-    if network.trunk == "vgg16" {
+    if network.trunk.is_default() {
         text += "\n## Credit\n\nThe convolutions are VGG16's, trained on ImageNet by Karen Simonyan and Andrew Zisserman, Visual \
                  Geometry Group, University of Oxford (arXiv:1409.1556), under CC BY 4.0. Block 5 was changed by training; blocks \
                  1 to 4 are theirs, rounded to 16 bits.\n";
@@ -74,7 +74,7 @@ fn front_matter(name: &str, card: &ModelCard, evaluation: Option<&Evaluation>) -
     let mut text =
         "---\nlibrary_name: goodtwin\npipeline_tag: image-feature-extraction\ntags:\n- image-retrieval\n- bags\n"
             .to_string();
-    if card.network.trunk == "vgg16" {
+    if card.network.trunk.is_default() {
         text += "license: cc-by-4.0\n";
     }
     let run = evaluation.and_then(|e| Some((e, e.of_run()?)));

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use goodtwin_core::config;
+use goodtwin_vision::preprocess::Values;
 use goodtwin_vision::top::Activation;
-use goodtwin_vision::{Pooling, Preprocess};
+use goodtwin_vision::{Architecture, Pooling, Preprocess};
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
@@ -21,9 +22,13 @@ pub struct Recipe {
     pub epochs: usize,
     /// Pictures a step.
     pub batch_size: usize,
+    /// The network whose top is fine-tuned.
+    // Left out where it is the default, so that runs from before there was a choice keep their ids.
+    #[serde(default, skip_serializing_if = "Architecture::is_default")]
+    pub trunk: Architecture,
     /// The input.
     pub preprocess: Preprocess,
-    /// The layers above block 5.
+    /// The layers above block 5: that of VGG16, or stage 4 of ResNet-50.
     pub head: Head,
     /// The steps.
     pub optimizer: Optimizer,
@@ -124,8 +129,16 @@ impl Recipe {
     /// # Errors
     /// Exit 2 with the file, the key, its value and what was expected.
     pub fn load(path: &Path) -> Result<Recipe> {
-        let recipe: Recipe = config::load(path)?;
-        recipe.check().map_err(|what| Error::Recipe { config: path.into(), what })?;
+        let mut recipe: Recipe = config::load(path)?;
+        let given = std::mem::replace(&mut recipe.preprocess.values, recipe.trunk.values());
+        let agree = given == Values::default() || given == recipe.trunk.values();
+        let checked = match agree {
+            true => recipe.check(),
+            false => {
+                Err(format!("`preprocess.values` is not what {} was trained on: leave the line out", recipe.trunk))
+            }
+        };
+        checked.map_err(|what| Error::Recipe { config: path.into(), what })?;
         Ok(recipe)
     }
 
@@ -175,6 +188,28 @@ mod tests {
         }
         let seed = Recipe::load(&configs().join("recipes/seed.toml")).unwrap();
         assert_eq!((seed.preprocess.size, seed.head.dense, seed.batch_size, seed.epochs), (48, 1024, 50, 30));
+    }
+
+    #[test]
+    fn a_trunk_is_one_line_and_brings_its_values() {
+        let text = std::fs::read_to_string(configs().join("training.toml")).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("recipe.toml");
+        let load = |text: String| {
+            std::fs::write(&path, text).unwrap();
+            Recipe::load(&path)
+        };
+        let (left_out, named) = (load(text.clone()).unwrap(), load(format!("trunk = 'vgg16'\n{text}")).unwrap());
+        assert_eq!((left_out.trunk, &left_out), (Architecture::Vgg16, &named));
+        assert!(serde_json::to_value(&named).unwrap().get("trunk").is_none(), "older runs keep their ids");
+        let residual = load(format!("trunk = 'resnet50'\n{text}")).unwrap();
+        assert_eq!((residual.trunk, residual.preprocess.values), (Architecture::Resnet50, Values::Torchvision));
+        let json = serde_json::to_string(&residual).unwrap();
+        assert_eq!(serde_json::from_str::<Recipe>(&json).unwrap(), residual);
+        let error = load(text.replace("[preprocess]", "[preprocess]\nvalues = 'torchvision'")).unwrap_err();
+        assert!(error.to_string().contains("leave the line out"), "{error}");
+        let error = load(format!("trunk = 'vgg19'\n{text}")).unwrap_err();
+        assert!(error.to_string().contains("vgg16") && error.exit_code() == 2, "{error}");
     }
 
     #[test]

@@ -3,28 +3,28 @@
 //! ```text
 //! RUN/
 //!   model.json          ModelCard: network, preprocessing, classes, parents, metrics
-//!   model.safetensors   block{1..4}_conv{i} as they came (f16), block5_conv{i}, dense, classifier (f32)
+//!   model.safetensors   the frozen part's tensors as they came (block{1..4}_conv{i}, f16; stem and stage{1..3}, f32),
+//!                       block 5's (block5_conv{i}, or stage4), dense and classifier (f32)
 //! ```
 //! The folder is complete by itself: nothing else is needed to embed a picture with it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Tensor;
 use goodtwin_core::{BagType, ContentId, Error as CoreError, atomic};
 use serde::{Deserialize, Serialize};
 
 use crate::top::Activation;
 use crate::weights::{Stored, serialize};
-use crate::{Error, Pooling, Preprocess, Result, Top, Weights};
+use crate::{Architecture, Error, Pooling, Preprocess, Result, Top, Weights};
 
 const FORMAT: u32 = 1;
 
 /// The network above and below.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NetworkSpec {
-    /// The trunk's architecture: `vgg16`.
-    pub trunk: String,
+    /// The trunk's network.
+    pub trunk: Architecture,
     /// The SHA-256 of the ImageNet weights that it started from.
     pub trunk_sha256: ContentId,
     /// What the dense layer sees.
@@ -45,7 +45,7 @@ pub struct NetworkSpec {
 impl NetworkSpec {
     /// The number of values that the dense layer sees of a picture, whose crops have `size` pixels a side.
     pub fn pooled_len(&self, size: u32) -> usize {
-        self.crops * self.pooling.len(size)
+        self.crops * self.pooling.len(self.trunk, size)
     }
 }
 
@@ -127,6 +127,10 @@ impl Checkpoint {
         check("the id of the model", card.id.as_str(), model_id(&card).as_str())?;
         let crops = card.preprocess.crops.len();
         check("the number of crops", &crops.to_string(), &card.network.crops.to_string())?;
+        let trunk = card.network.trunk;
+        check("the network of model.safetensors", &trunk.to_string(), &Architecture::of(&weights)?.to_string())?;
+        let (values, received) = (format!("{:?}", trunk.values()), format!("{:?}", card.preprocess.values));
+        check("what the preprocessing gives the trunk", &values, &received)?;
         card.preprocess.check()?;
         Ok(Checkpoint { dir: dir.into(), card, weights })
     }
@@ -141,23 +145,15 @@ impl Checkpoint {
         provenance: Provenance,
     ) -> Result<ModelCard> {
         let mut tensors = BTreeMap::new();
-        for number in 1..=4 {
-            for i in 1..=crate::vgg16::CONVOLUTIONS[number - 1] {
-                for part in ["weight", "bias"] {
-                    let key = format!("block{number}_conv{i}.{part}");
-                    let stored = imagenet.stored(&key).expect("the trunk was loaded from these weights");
-                    tensors.insert(key, stored.clone());
-                }
-            }
+        for key in network.trunk.frozen_tensors() {
+            let stored = imagenet.stored(&key).expect("the trunk was loaded from these weights");
+            tensors.insert(key, stored.clone());
         }
-        for (i, (weight, bias)) in top.block5.parameters().enumerate() {
-            tensors.insert(format!("block5_conv{}.weight", i + 1), stored(weight));
-            tensors.insert(format!("block5_conv{}.bias", i + 1), stored(bias));
-        }
+        tensors.extend(top.block5.tensors());
         for (key, linear) in [("dense", &top.dense), ("classifier", &top.classifier)] {
-            tensors.insert(format!("{key}.weight"), stored(linear.weight.val()));
+            tensors.insert(format!("{key}.weight"), Stored::of(linear.weight.val()));
             let bias = linear.bias.as_ref().expect("our linear layers have biases");
-            tensors.insert(format!("{key}.bias"), stored(bias.val()));
+            tensors.insert(format!("{key}.bias"), Stored::of(bias.val()));
         }
         let bytes = serialize(&tensors);
         let mut card = ModelCard {
@@ -195,10 +191,4 @@ pub struct Provenance {
 
 fn model_id(card: &ModelCard) -> ContentId {
     ContentId::of_json(&(&card.network, &card.preprocess_id, &card.weights))
-}
-
-fn stored<const D: usize>(tensor: Tensor<D>) -> Stored {
-    let shape = tensor.dims();
-    let values = tensor.into_data().try_into_vec::<f32>().expect("the network's tensors are f32");
-    Stored::from_f32(&shape, &values)
 }

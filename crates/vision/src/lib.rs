@@ -2,17 +2,18 @@
 //!
 //! - [`device`]: [`DeviceChoice`] in, [`Compute`] out: the GPU by wgpu or the CPU by flex, and its name.
 //! - [`ground`]: a picture in, the bag's box and the ground's colour out, where the ground is plain.
-//! - [`preprocess`]: [`Preprocess`]: a [`Picture`](goodtwin_imaging::Picture) in, one or two crops of it as planes BGR minus ImageNet's mean out.
+//! - [`preprocess`]: [`Preprocess`]: a [`Picture`](goodtwin_imaging::Picture) in, one or two crops of it as the planes that the trunk was trained on out.
 //! - [`weights`]: [`Weights`]: a safetensors file in, named tensors out, with shapes checked.
-//! - [`vgg16`]: [`Trunk`] (blocks 1 to 4, frozen) and block 5, in Burn.
-//! - [`resnet50`]: the second trunk: stages 1 to 3, frozen, and stage 4.
+//! - [`trunk`]: [`Architecture`], [`Trunk`] (what is frozen) and block 5 (what is fine-tuned), whichever network they are of.
+//! - [`vgg16`]: blocks 1 to 4, and block 5, in Burn.
+//! - [`resnet50`]: stages 1 to 3, and stage 4, in Burn.
 //! - [`import`]: ResNet-50's weights, a file of the user's with torchvision's names in, folded weights out.
 //! - [`cpu`]: the same convolutions on the CPU, with weights that never change: Winograd's algorithm in AVX-512, AVX2 or NEON.
 //! - [`pooling`]: maps in, vectors out: flatten, mean, generalised mean, grid.
 //! - [`top`]: [`Top`], what is fine-tuned: block 5, the dense layer, the softmax.
 //! - [`checkpoint`]: a run folder's `model.json` and `model.safetensors`, written and read.
 //! - [`embedder`]: [`Embedder`]: a checkpoint that embeds pictures.
-//! - [`untouched`]: what ImageNet's VGG16 finds without any training: the baselines.
+//! - [`untouched`]: what a network of ImageNet's finds without any training: the baselines.
 //! - [`error`]: the [`Error`] of this crate.
 
 pub mod checkpoint;
@@ -26,6 +27,7 @@ pub mod pooling;
 pub mod preprocess;
 pub mod resnet50;
 pub mod top;
+pub mod trunk;
 pub mod untouched;
 pub mod vgg16;
 pub mod weights;
@@ -37,5 +39,5 @@ pub use error::{Error, Result};
 pub use pooling::Pooling;
 pub use preprocess::Preprocess;
 pub use top::Top;
-pub use vgg16::Trunk;
+pub use trunk::{Architecture, Trunk};
 pub use weights::Weights;

@@ -4,33 +4,33 @@ use burn::tensor::Tensor;
 use burn::tensor::module::adaptive_avg_pool2d;
 use serde::{Deserialize, Serialize};
 
-use crate::vgg16::CHANNELS;
+use crate::Architecture;
 
 /// What the dense layer sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Pooling {
-    /// Every value of `block5_pool`, as the original recipe does.
+    /// Every value of block 5, as the original recipe does.
     Flatten,
-    /// The generalised mean of `block5_pool`: 512 values.
+    /// The generalised mean of block 5: a value a channel, 512 of VGG16.
     Gem,
-    /// `block4_pool` over a 3x3 grid beside the generalised mean of `block5_pool`, each of length 1: 5,120 values. Middle
+    /// Block 4 over a 3x3 grid beside the generalised mean of block 5, each of length 1: 5,120 values of VGG16. Middle
     /// textures and where they lie tell models apart on plain grounds; the deepest block carries across grounds.
     Joint,
 }
 
 impl Pooling {
     /// The number of values, for pictures of `size` pixels a side.
-    pub fn len(self, size: u32) -> usize {
-        let side = (size / 32) as usize;
+    pub fn len(self, trunk: Architecture, size: u32) -> usize {
+        let ([block4, block5], [_, side]) = (trunk.channels(), trunk.sides(size));
         match self {
-            Pooling::Flatten => CHANNELS[4] * side * side,
-            Pooling::Gem => CHANNELS[4],
-            Pooling::Joint => 9 * CHANNELS[3] + CHANNELS[4],
+            Pooling::Flatten => block5 * side * side,
+            Pooling::Gem => block5,
+            Pooling::Joint => 9 * block4 + block5,
         }
     }
 
-    /// `block4_pool` and `block5_pool` in, `[n, len]` out.
+    /// Block 4 and block 5 in, `[n, len]` out.
     pub fn forward(self, block4: Tensor<4>, block5: Tensor<4>) -> Tensor<2> {
         match self {
             Pooling::Flatten => block5.flatten(1, 3),

@@ -1,8 +1,8 @@
 //! The one way from a picture to the network's input.
 //!
-//! The weights were trained on Caffe's preprocessing: BGR, 0 to 255, minus ImageNet's mean, no scaling. A network that
-//! sees anything else at the query than it saw in training compares features of two different networks, so training,
-//! catalogue and query all call [`Preprocess::apply`], and a catalogue carries [`Preprocess::id`].
+//! Each trunk's weights were trained on values of their own, [`Values`]. A network that sees anything else at the query than
+//! it saw in training compares features of two different networks, so training, catalogue and query all call
+//! [`Preprocess::apply`], and a catalogue carries [`Preprocess::id`].
 
 use goodtwin_core::ContentId;
 use goodtwin_imaging::Picture;
@@ -11,8 +11,28 @@ use serde::{Deserialize, Serialize};
 use crate::ground::Bag;
 use crate::{Error, Result};
 
-/// ImageNet's mean, BGR, of 255.
-pub const MEAN_BGR: [f32; 3] = [103.939, 116.779, 123.68];
+/// What the network's input is made of: what the trunk's weights were trained on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Values {
+    /// Blue, green, red, 0 to 255, minus ImageNet's mean, no scaling: VGG16's.
+    #[default]
+    Caffe,
+    /// Red, green, blue, 0 to 1, minus ImageNet's mean, divided by its standard deviation: ResNet-50's.
+    Torchvision,
+}
+
+impl Values {
+    /// Of each plane: the channel of RGB that it shows, its mean, and what it is divided by, both of 255.
+    fn planes(self) -> [(usize, f32, f32); 3] {
+        match self {
+            Values::Caffe => [(2, 103.939, 1.0), (1, 116.779, 1.0), (0, 123.68, 1.0)],
+            Values::Torchvision => {
+                [(0, 0.485, 0.229), (1, 0.456, 0.224), (2, 0.406, 0.225)].map(|(c, m, s)| (c, m * 255.0, s * 255.0))
+            }
+        }
+    }
+}
 
 /// Which colours the network sees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +85,9 @@ pub struct Preprocess {
     /// What the network sees of a picture: one input each, embedded together.
     #[serde(default = "whole", skip_serializing_if = "is_whole")]
     pub crops: Vec<Crop>,
+    /// What the trunk wants to see; a recipe leaves it out, since it follows from the trunk.
+    #[serde(default, skip_serializing_if = "is_caffe")]
+    pub values: Values,
 }
 
 fn whole() -> Vec<Crop> {
@@ -74,6 +97,11 @@ fn whole() -> Vec<Crop> {
 // Left out where it is the default, so that models from before there were crops keep their ids.
 fn is_whole(crops: &[Crop]) -> bool {
     crops == [Crop::Whole]
+}
+
+// The same for models from before there was a second trunk.
+fn is_caffe(values: &Values) -> bool {
+    *values == Values::Caffe
 }
 
 impl Preprocess {
@@ -101,7 +129,11 @@ impl Preprocess {
 
     /// What a catalogue and a model must agree on.
     pub fn id(&self) -> ContentId {
-        ContentId::of_json(&("caffe-bgr-mean", 1, self))
+        let values = match self.values {
+            Values::Caffe => "caffe-bgr-mean",
+            Values::Torchvision => "torchvision-rgb-mean-deviation",
+        };
+        ContentId::of_json(&(values, 1, self))
     }
 
     /// The number of values of a picture's inputs: 3 x size x size a crop.
@@ -114,7 +146,7 @@ impl Preprocess {
         false
     }
 
-    /// From any picture to its inputs: `[crops, 3, size, size]`, planes blue, green, red, minus the mean.
+    /// From any picture to its inputs: `[crops, 3, size, size]`, as [`Values`] says.
     pub fn apply(&self, picture: &Picture) -> Vec<f32> {
         self.frames(picture).iter().flat_map(|framed| self.planes(framed)).collect()
     }
@@ -169,10 +201,10 @@ impl Preprocess {
             Colour::Grey => &framed.grey(),
         };
         let plane = (self.size * self.size) as usize;
-        let mut out = vec![0.0; 3 * plane];
+        let (mut out, planes) = (vec![0.0; 3 * plane], self.values.planes());
         for (i, pixel) in grey.rgb().chunks_exact(3).enumerate() {
-            for (channel, mean) in MEAN_BGR.iter().enumerate() {
-                out[channel * plane + i] = f32::from(pixel[2 - channel]) - mean;
+            for (number, (channel, mean, deviation)) in planes.iter().enumerate() {
+                out[number * plane + i] = (f32::from(pixel[*channel]) - mean) / deviation;
             }
         }
         out
@@ -184,7 +216,7 @@ mod tests {
     use super::*;
 
     fn preprocess(size: u32) -> Preprocess {
-        Preprocess { size, colour: Colour::Full, fit: Fit::Pad, crops: whole() }
+        Preprocess { size, colour: Colour::Full, fit: Fit::Pad, crops: whole(), values: Values::Caffe }
     }
 
     #[test]
@@ -193,6 +225,16 @@ mod tests {
         let input = preprocess(32).apply(&red);
         assert_eq!(input.len(), 3 * 32 * 32);
         assert_eq!([input[0], input[1024], input[2048]], [30.0 - 103.939, 10.0 - 116.779, 200.0 - 123.68]);
+    }
+
+    #[test]
+    fn torchvisions_planes_are_rgb_with_mean_0_and_deviation_1() {
+        let red = Picture::new(32, 32, [255, 0, 51].repeat(32 * 32));
+        let input = Preprocess { values: Values::Torchvision, ..preprocess(32) }.apply(&red);
+        let by_hand = [(1.0 - 0.485) / 0.229, -0.456 / 0.224, (0.2 - 0.406) / 0.225];
+        for (plane, value) in by_hand.into_iter().enumerate() {
+            assert!((input[plane * 1024] - value).abs() < 1e-5, "{} {value}", input[plane * 1024]);
+        }
     }
 
     #[test]
@@ -226,6 +268,7 @@ mod tests {
             Preprocess { fit: Fit::Stretch, ..base.clone() },
             Preprocess { crops: vec![Crop::Whole, Crop::Bag], ..base.clone() },
             Preprocess { crops: vec![Crop::Bag], ..base.clone() },
+            Preprocess { values: Values::Torchvision, ..base.clone() },
         ] {
             assert_ne!(base.id(), other.id());
         }

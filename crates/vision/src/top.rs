@@ -1,4 +1,4 @@
-//! What is fine-tuned: block 5, a dense layer, a softmax layer.
+//! What is fine-tuned: block 5 of the trunk's network, a dense layer, a softmax layer.
 
 use burn::module::{Module, Param};
 use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::NetworkSpec;
 use crate::pooling::unit;
-use crate::vgg16::Block;
+use crate::trunk::Block5;
 use crate::{Pooling, Result, Weights};
 
 /// What follows the dense layer.
@@ -21,11 +21,11 @@ pub enum Activation {
     None,
 }
 
-/// Block 5 of VGG16 and its pool, a dense layer, dropout, a softmax layer.
+/// Block 5, a dense layer, dropout, a softmax layer.
 #[derive(Module, Debug)]
 pub struct Top {
-    /// The three convolutions.
-    pub block5: Block,
+    /// Of the trunk's network.
+    pub block5: Block5,
     /// The penultimate layer; its output is the embedding.
     pub dense: Linear,
     dropout: Dropout,
@@ -43,7 +43,7 @@ impl Top {
     /// Block 5 from ImageNet; dense and softmax layers at random.
     pub fn init(spec: &NetworkSpec, size: u32, imagenet: &Weights, device: &Device) -> Result<Top> {
         Ok(Top {
-            block5: Block::load(5, imagenet, device)?,
+            block5: Block5::load(imagenet, device)?,
             dense: LinearConfig::new(spec.pooled_len(size), spec.dense).init(device),
             dropout: DropoutConfig::new(spec.dropout).init(),
             classifier: LinearConfig::new(spec.dense, spec.classes.len()).init(device),
@@ -62,7 +62,7 @@ impl Top {
             })
         };
         Ok(Top {
-            block5: Block::load(5, weights, device)?,
+            block5: Block5::load(weights, device)?,
             dense: linear("dense", spec.pooled_len(size), spec.dense)?,
             dropout: DropoutConfig::new(spec.dropout).init(),
             classifier: linear("classifier", spec.dense, spec.classes.len())?,
@@ -75,10 +75,10 @@ impl Top {
     /// The same, with weights that never change again: without gradients, and several times as fast on the CPU.
     pub fn fix(self) -> Top {
         let top = self.no_grad();
-        Top { block5: top.block5.fix(5), ..top }
+        Top { block5: top.block5.fix(), ..top }
     }
 
-    /// What the dense layer sees: `block4_pool` of all crops in, `[n, crops * pooling.len(size)]` out.
+    /// What the dense layer sees: block 4 of all crops in, `[n, crops * pooling.len(size)]` out.
     pub fn pooled(&self, block4: Tensor<4>) -> Tensor<2> {
         let block5 = self.block5.forward(block4.clone());
         let pooled = self.pooling.forward(block4, block5);
@@ -86,7 +86,7 @@ impl Top {
         pooled.reshape([rows / self.crops, self.crops * width])
     }
 
-    /// The penultimate layer: `block4_pool` of all crops in, `[n, dense]` out, of any length.
+    /// The penultimate layer: block 4 of all crops in, `[n, dense]` out, of any length.
     pub fn penultimate(&self, block4: Tensor<4>) -> Tensor<2> {
         let x = self.dense.forward(self.pooled(block4));
         match self.activation {

@@ -1,29 +1,29 @@
-//! What ImageNet's VGG16 finds untouched: the features that every trained network is measured against.
+//! What a network finds as ImageNet left it: the features that every trained network is measured against.
 
 use burn::tensor::{Device, Tensor};
 
 use crate::embedder::rows;
 use crate::pooling::{gem, grid, mean, unit};
-use crate::vgg16::Block;
+use crate::trunk::Block5;
 use crate::{Result, Trunk, Weights};
 
 /// The names of the features that [`Untouched::features`] returns, in order.
 pub const NAMES: [&str; 6] =
     ["block 5 mean", "block 5 GeM", "block 5 grid", "block 4 mean", "block 4 GeM", "block 4 grid"];
 
-/// The thirteen convolutions as ImageNet left them.
+/// The convolutions as ImageNet left them.
 pub struct Untouched {
     trunk: Trunk,
-    block5: Block,
+    block5: Block5,
 }
 
 impl Untouched {
     /// The network with these weights.
     pub fn load(imagenet: &Weights, device: &Device) -> Result<Untouched> {
-        Ok(Untouched { trunk: Trunk::load(imagenet, device)?, block5: Block::load(5, imagenet, device)?.fix(5) })
+        Ok(Untouched { trunk: Trunk::load(imagenet, device)?, block5: Block5::load(imagenet, device)?.fix() })
     }
 
-    /// `block4_pool` and `block5_pool` of a preprocessed batch `[n, 3, size, size]`.
+    /// Block 4 and block 5 of a preprocessed batch `[n, 3, size, size]`.
     pub fn maps(&self, x: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
         let block4 = self.trunk.forward(x);
         let block5 = self.block5.forward(block4.clone());
@@ -35,7 +35,7 @@ impl Untouched {
         self.features_of(self.trunk.forward(x))
     }
 
-    /// [`Untouched::features`] of `block4_pool` `[n, 512, size/16, size/16]`, such as the cache keeps it.
+    /// [`Untouched::features`] of block 4 `[n, channels, size/16, size/16]`, such as the cache keeps it.
     pub fn features_of(&self, block4: Tensor<4>) -> [Vec<Vec<f32>>; 6] {
         let block5 = self.block5.forward(block4.clone());
         [

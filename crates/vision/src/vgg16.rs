@@ -12,7 +12,7 @@ use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::cpu::{Convolutions, Isa};
-use crate::{Compute, Result, Weights};
+use crate::{Result, Weights};
 
 /// Channels of each block's output.
 pub const CHANNELS: [usize; 5] = [64, 128, 256, 512, 512];
@@ -101,12 +101,6 @@ impl Trunk {
         }
         let blocks = (1..=4).map(|n| Ok(Block::load(n, weights, device)?.no_grad()));
         Ok(Trunk(Frozen::Gpu(blocks.collect::<Result<_>>()?)))
-    }
-
-    /// Which code does the sums: what was kept of another's may differ in the last bits. The number is raised when they
-    /// change.
-    pub fn arithmetic(compute: &Compute) -> String {
-        format!("vgg16 2, {}", compute.backend())
     }
 
     /// `[n, 3, h, w]`, preprocessed, to `block4_pool`: `[n, 512, h/16, w/16]`.

@@ -91,11 +91,11 @@ impl Weights {
         self.tensors.get(name)
     }
 
-    /// A tensor's values, widened to f32.
+    /// Whether a tensor is there in this shape.
     ///
     /// # Errors
     /// [`Error::Tensor`] when it is missing or has another shape.
-    pub fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+    pub fn check(&self, name: &str, shape: &[usize]) -> Result<&Stored> {
         let refuse = |received: String| Error::Tensor {
             path: self.path.clone(),
             name: name.into(),
@@ -106,7 +106,15 @@ impl Weights {
         if stored.shape != shape {
             return Err(refuse(format!("shape {:?}", stored.shape)));
         }
-        Ok(stored.to_f32())
+        Ok(stored)
+    }
+
+    /// A tensor's values, widened to f32.
+    ///
+    /// # Errors
+    /// Those of [`Weights::check`].
+    pub fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        Ok(self.check(name, shape)?.to_f32())
     }
 
     /// A tensor in f32 on a device.
@@ -125,6 +133,13 @@ impl Stored {
             Dtype::F16 => self.bytes.chunks_exact(2).map(|b| half::f16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
             _ => self.bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
         }
+    }
+
+    /// A tensor of the network to store.
+    pub fn of<const D: usize>(tensor: Tensor<D>) -> Stored {
+        let shape = tensor.dims();
+        let values = tensor.into_data().try_into_vec::<f32>().expect("the network's tensors are f32");
+        Stored::from_f32(&shape, &values)
     }
 
     /// An f32 tensor to store.

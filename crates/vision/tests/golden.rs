@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use goodtwin_imaging::Picture;
-use goodtwin_vision::preprocess::{Colour, Crop, Fit};
+use goodtwin_vision::preprocess::{Colour, Crop, Fit, Values};
 use goodtwin_vision::untouched::Untouched;
 use goodtwin_vision::{Compute, Preprocess, Weights};
 
@@ -18,7 +18,8 @@ fn errors(compute: &Compute, change: impl Fn(&Picture) -> Picture) -> (f64, f64)
         Weights::load_vgg16_imagenet(&workspace().join("checkpoints/vgg16-imagenet-f16.safetensors")).unwrap();
     let expected = Weights::load(&golden.join("vgg16-pattern224-f16weights.safetensors")).unwrap();
     let picture = Picture::decode(&std::fs::read(golden.join("pattern224.png")).unwrap()).unwrap();
-    let preprocess = Preprocess { size: 224, colour: Colour::Full, fit: Fit::Pad, crops: vec![Crop::Whole] };
+    let preprocess =
+        Preprocess { size: 224, colour: Colour::Full, fit: Fit::Pad, crops: vec![Crop::Whole], values: Values::Caffe };
     let x = goodtwin_vision::embedder::inputs(&[change(&picture)], &preprocess, compute.device());
     let (block4, block5) = Untouched::load(&weights, compute.device()).unwrap().maps(x);
     let error = |received: Vec<f32>, name: &str| {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use goodtwin_imaging::Picture;
-use goodtwin_vision::preprocess::{Colour, Crop, Fit};
+use goodtwin_vision::preprocess::{Colour, Crop, Fit, Values};
 use goodtwin_vision::untouched::Untouched;
 use goodtwin_vision::{Compute, DeviceChoice, Preprocess, Weights};
 
@@ -20,7 +20,8 @@ fn the_gpu_agrees_with_the_cpu() {
     let weights = Weights::load_vgg16_imagenet(&workspace.join("checkpoints/vgg16-imagenet-f16.safetensors")).unwrap();
     let pattern = std::fs::read(workspace.join("tests/golden/pattern224.png")).unwrap();
     let picture = Picture::decode(&pattern).unwrap();
-    let preprocess = Preprocess { size: 48, colour: Colour::Full, fit: Fit::Pad, crops: vec![Crop::Whole] };
+    let preprocess =
+        Preprocess { size: 48, colour: Colour::Full, fit: Fit::Pad, crops: vec![Crop::Whole], values: Values::Caffe };
     let maps = |compute: &Compute| {
         let x = goodtwin_vision::embedder::inputs(std::slice::from_ref(&picture), &preprocess, compute.device());
         let (_, block5) = Untouched::load(&weights, compute.device()).unwrap().maps(x);

@@ -9,11 +9,11 @@ use goodtwin_training::train::run_card::RunCard;
 use goodtwin_training::train::seeds::Seeds;
 use goodtwin_training::train::{self, Job, Places, Summary};
 use goodtwin_training::{Recipe, Ui, memory};
-use goodtwin_vision::{Compute, DeviceChoice, Weights};
+use goodtwin_vision::{Compute, DeviceChoice};
 
 use crate::exit::{Failure, Outcome, say};
 
-/// Fine-tune the top four layers of VGG16, a dense and a softmax layer.
+/// Fine-tune the last block of a trunk, a dense and a softmax layer: of VGG16, or of the trunk that the recipe names.
 #[derive(clap::Args)]
 pub struct Args {
     /// The recipe: every setting of the run [default: configs/training.toml]
@@ -34,7 +34,7 @@ pub struct Args {
     /// auto takes a real GPU if there is one; gpu takes any Vulkan adapter, software included [default: auto]
     #[arg(long, value_name = "auto|cpu|gpu")]
     device: Option<DeviceChoice>,
-    /// VGG16's ImageNet weights [default: checkpoints/vgg16-imagenet-f16.safetensors]
+    /// The trunk's ImageNet weights [default: checkpoints/vgg16-imagenet-f16.safetensors, or checkpoints/resnet50.safetensors]
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
     /// Where the trunk's outputs are kept between runs [default: checkpoints/cache]
@@ -55,7 +55,7 @@ fn begin(args: Args) -> Outcome {
     let dataset = DatasetReader::open(&args.dataset.expect("clap requires it without --resume"))?;
     let default_out = || PathBuf::from("checkpoints/runs").join(format!("{}-{}", recipe.name, dataset.id().short()));
     let places = Places {
-        imagenet: args.weights.unwrap_or_else(|| "checkpoints/vgg16-imagenet-f16.safetensors".into()),
+        imagenet: args.weights.unwrap_or_else(|| recipe.trunk.weights_file().into()),
         out: args.out.unwrap_or_else(default_out),
         cache: args.cache.unwrap_or_else(|| "checkpoints/cache".into()),
         device: args.device.unwrap_or_default(),
@@ -63,7 +63,7 @@ fn begin(args: Args) -> Outcome {
     with_job(&recipe, &dataset, &places, |job| match args.seeds {
         None => tell(&recipe, &train::train(job)?),
         Some(count) => {
-            let imagenet = Weights::load_vgg16_imagenet(&places.imagenet)?;
+            let imagenet = recipe.trunk.load(&places.imagenet)?;
             if Seeds::open(&places.out)?.is_some() {
                 return Err(goodtwin_training::Error::Unfinished(places.out.clone()).into());
             }

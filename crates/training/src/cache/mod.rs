@@ -1,4 +1,4 @@
-//! `block4_pool` of every picture and view, on disk in f16.
+//! Block 4 (`block4_pool`, or ResNet-50's stage 3) of every picture and view, on disk in f16.
 //!
 //! The trunk is frozen, so what it says of a picture never changes: it is worked out once, and an epoch pays for block 5
 //! only. Outputs are kept by picture (SHA-256) and view, in a folder for each set of settings that they depend on: weights,
@@ -22,8 +22,7 @@ use goodtwin_core::terminal::note;
 use goodtwin_core::{ContentId, Dataset, Error as CoreError, Row};
 use goodtwin_imaging::Picture;
 use goodtwin_vision::embedder::{batch_size, input_tensor};
-use goodtwin_vision::vgg16::CHANNELS;
-use goodtwin_vision::{Compute, Preprocess, Trunk, Weights};
+use goodtwin_vision::{Architecture, Compute, Preprocess, Trunk, Weights};
 use half::f16;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -52,7 +51,7 @@ pub struct Source<'a> {
     pub preprocess: &'a Preprocess,
     /// How views are made, and how many.
     pub augment: &'a Augment,
-    /// The trunk's weights.
+    /// The trunk's weights: of which network they are, they say.
     pub imagenet: &'a Weights,
     /// Where the trunk runs.
     pub compute: &'a Compute,
@@ -77,9 +76,10 @@ impl TrunkCache {
     /// A picture that cannot be read or is not the one that the data set names (exit 65); a full disk (74). What was worked
     /// out until then is kept.
     pub fn open(root: &Path, source: &Source<'_>) -> Result<TrunkCache> {
-        let mut packs = vec![source.open_pack(root, None)?];
+        let architecture = Architecture::of(source.imagenet)?;
+        let mut packs = vec![source.open_pack(root, architecture, None)?];
         if source.augment.views > 0 {
-            packs.push(source.open_pack(root, Some(augment::settings(source.augment)))?);
+            packs.push(source.open_pack(root, architecture, Some(augment::settings(source.augment)))?);
         }
         let rows: BTreeMap<&ContentId, &Row> = source.dataset.rows.iter().map(|row| (&row.sha256, row)).collect();
         for (number, pack) in packs.iter_mut().enumerate() {
@@ -95,7 +95,7 @@ impl TrunkCache {
         };
         let slots =
             source.dataset.rows.iter().map(|row| (0..=source.augment.views).map(|v| slot(row, v)).collect()).collect();
-        Ok(TrunkCache { packs, slots, shape: maps_shape(source.preprocess) })
+        Ok(TrunkCache { packs, slots, shape: maps_shape(architecture, source.preprocess) })
     }
 
     /// How many views a picture has beside itself.
@@ -103,7 +103,7 @@ impl TrunkCache {
         self.slots.first().map_or(0, |views| views.len() - 1)
     }
 
-    /// `block4_pool` of some rows, each in its own view: `[n * crops, 512, side, side]`, row-major.
+    /// Block 4 of some rows, each in its own view: `[n * crops, channels, side, side]`, row-major.
     pub fn values(&self, rows: &[usize], views: &[usize]) -> Result<TensorData> {
         let [crops, channels, height, width] = self.shape;
         let len = crops * channels * height * width;
@@ -132,16 +132,16 @@ struct Inputs {
 }
 
 impl Source<'_> {
-    fn open_pack(&self, root: &Path, views: Option<serde_json::Value>) -> Result<Pack> {
+    fn open_pack(&self, root: &Path, trunk: Architecture, views: Option<serde_json::Value>) -> Result<Pack> {
         let settings = Settings {
-            layer: "block4_pool",
+            layer: trunk.block4(),
             weights: self.imagenet.id(),
             preprocess: self.preprocess,
             preprocess_id: self.preprocess.id(),
-            arithmetic: Trunk::arithmetic(self.compute),
+            arithmetic: trunk.arithmetic(self.compute),
             views,
         };
-        let values: usize = maps_shape(self.preprocess).iter().product();
+        let values: usize = maps_shape(trunk, self.preprocess).iter().product();
         Pack::open(root, &settings, 2 * values, |dir| {
             note(format_args!("{}: another run fills this cache: waiting for it", dir.display()));
         })
@@ -214,9 +214,9 @@ impl Source<'_> {
 }
 
 /// Of the maps of one picture: crops, channels, rows, columns.
-fn maps_shape(preprocess: &Preprocess) -> [usize; 4] {
-    let side = preprocess.size as usize / 16;
-    [preprocess.crops.len(), CHANNELS[3], side, side]
+fn maps_shape(trunk: Architecture, preprocess: &Preprocess) -> [usize; 4] {
+    let ([channels, _], [side, _]) = (trunk.channels(), trunk.sides(preprocess.size));
+    [preprocess.crops.len(), channels, side, side]
 }
 
 /// The seed of a picture's views: its own, so that no other picture matters.

@@ -4,16 +4,22 @@ use std::path::PathBuf;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::Int;
 use goodtwin_core::{BagType, DatasetWriter, Split};
-use goodtwin_vision::preprocess::{Colour, Crop, Fit};
+use goodtwin_vision::preprocess::{Colour, Crop, Fit, Values};
 use goodtwin_vision::top::Activation;
-use goodtwin_vision::{NetworkSpec, Pooling, Top};
+use goodtwin_vision::{Architecture, NetworkSpec, Pooling, Top};
 
 use super::*;
 
 const AUGMENT: Augment = Augment { views: 1, rotation: 10.0, shift: 0.1, flip: true };
 
 fn preprocess() -> Preprocess {
-    Preprocess { size: 32, colour: Colour::Full, fit: Fit::Pad, crops: vec![Crop::Whole, Crop::Bag] }
+    Preprocess {
+        size: 32,
+        colour: Colour::Full,
+        fit: Fit::Pad,
+        crops: vec![Crop::Whole, Crop::Bag],
+        values: Values::Caffe,
+    }
 }
 
 fn imagenet() -> Weights {
@@ -106,7 +112,7 @@ fn a_step_from_the_cache_has_the_loss_of_one_without_it() {
     let cache = open(&dir.path().join("cache"), &dataset, &AUGMENT, &imagenet);
     let device = compute.device().clone().autodiff();
     let spec = NetworkSpec {
-        trunk: "vgg16".into(),
+        trunk: Architecture::Vgg16,
         trunk_sha256: imagenet.id().clone(),
         pooling: Pooling::Joint,
         crops: 2,

@@ -10,7 +10,7 @@ use crate::{Result, TrunkCache};
 /// How many parts are read ahead.
 const AHEAD: usize = 2;
 
-/// Call `step` with each batch, and its `block4_pool` in parts of at most `part` pictures.
+/// Call `step` with each batch, and its block 4 in parts of at most `part` pictures.
 pub fn each(
     cache: &TrunkCache,
     batches: &[Batch],

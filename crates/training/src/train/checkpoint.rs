@@ -260,8 +260,8 @@ impl Checkpoints {
 #[cfg(test)]
 mod tests {
     use goodtwin_core::BagType;
-    use goodtwin_vision::Pooling;
     use goodtwin_vision::top::Activation;
+    use goodtwin_vision::{Architecture, Pooling};
 
     use super::*;
 
@@ -270,7 +270,7 @@ mod tests {
             step,
             part: 4,
             network: NetworkSpec {
-                trunk: "vgg16".into(),
+                trunk: Architecture::Vgg16,
                 trunk_sha256: ContentId::of("trunk"),
                 pooling: Pooling::Gem,
                 crops: 1,

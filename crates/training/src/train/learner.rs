@@ -42,7 +42,7 @@ impl Learner {
     ) -> Result<(NetworkSpec, Learner)> {
         let head = &recipe.head;
         let mut spec = NetworkSpec {
-            trunk: "vgg16".into(),
+            trunk: recipe.trunk,
             trunk_sha256: imagenet.id().clone(),
             pooling: head.pooling,
             crops: recipe.preprocess.crops.len(),

@@ -33,7 +33,7 @@ impl Losses {
         Losses { types: TypeLoss::new(counts, optimizer.label_smoothing, optimizer.class_balance) }
     }
 
-    /// See pictures (`block4_pool`) and compare with their labels.
+    /// See pictures (block 4) and compare with their labels.
     pub fn pass(&self, learner: &Learner, block4: Tensor<4>, labels: Labels<'_>) -> Passed {
         let penultimate = learner.top.penultimate(block4);
         let logits = learner.top.logits(penultimate);

@@ -83,7 +83,7 @@ pub struct Job<'a> {
 /// Where a run reads and writes.
 #[derive(Clone, Debug)]
 pub struct Places {
-    /// ImageNet's VGG16.
+    /// The trunk's ImageNet weights.
     pub imagenet: PathBuf,
     /// The run folder.
     pub out: PathBuf,
@@ -126,7 +126,7 @@ pub fn train(job: &Job<'_>) -> Result<Summary> {
         });
     }
     let part = part(job, classes.len(), &splits)?;
-    let imagenet = Weights::load_vgg16_imagenet(&job.places.imagenet)?;
+    let imagenet = job.recipe.trunk.load(&job.places.imagenet)?;
     let card = RunCard::of(job, &imagenet);
     card.write(out)?;
     let run = Run { job, part, classes, splits, imagenet, checkpoints: Checkpoints::of(out, card.id()) };
@@ -145,7 +145,7 @@ pub fn train(job: &Job<'_>) -> Result<Summary> {
 pub fn resume(job: &Job<'_>) -> Result<Summary> {
     let out = &job.places.out;
     let card = RunCard::open(out)?;
-    let imagenet = Weights::load_vgg16_imagenet(&job.places.imagenet)?;
+    let imagenet = job.recipe.trunk.load(&job.places.imagenet)?;
     card.check(out, job.recipe, job.dataset, &imagenet)?;
     if card.backend != job.compute.backend() {
         note(format_args!(

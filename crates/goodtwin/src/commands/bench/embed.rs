@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use goodtwin_inference::bench::{Bench, Bound, Report};
-use goodtwin_vision::preprocess::{Colour, Crop, Fit};
+use goodtwin_vision::preprocess::{Colour, Crop, Fit, Values};
 use goodtwin_vision::{Compute, DeviceChoice, Preprocess, Weights};
 
 use crate::exit::{Failure, Outcome, say};
@@ -32,7 +32,13 @@ pub struct Args {
 
 /// Run the command.
 pub fn run(args: Args) -> Outcome {
-    let preprocess = Preprocess { size: args.size, colour: Colour::Full, fit: Fit::Pad, crops: vec![Crop::Whole] };
+    let preprocess = Preprocess {
+        size: args.size,
+        colour: Colour::Full,
+        fit: Fit::Pad,
+        crops: vec![Crop::Whole],
+        values: Values::Caffe,
+    };
     preprocess.check()?;
     let imagenet = Weights::load_vgg16_imagenet(&args.weights)?;
     let compute = Compute::choose(args.device)?;

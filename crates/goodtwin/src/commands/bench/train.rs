@@ -34,6 +34,12 @@ pub struct Args {
 pub fn run(args: Args) -> Outcome {
     let recipe = Recipe::load(&args.config)?;
     let dataset = DatasetReader::open(&args.dataset)?;
+    if !recipe.trunk.is_default() {
+        return Err(Failure::usage(format!(
+            "{}: bench train measures VGG16: expected a recipe without `trunk`",
+            args.config.display()
+        )));
+    }
     let compute = Compute::choose(args.device)?;
     let imagenet = Weights::load_vgg16_imagenet(&args.weights)?;
     let scratch = tempfile::tempdir().map_err(|e| Failure::new(73, format!("cannot make a temporary folder: {e}")))?;
