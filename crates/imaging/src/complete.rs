@@ -55,6 +55,12 @@ impl<'a> Cursor<'a> {
         Ok(self.take(1)?[0])
     }
 
+    fn skip_past(&mut self, byte: u8) -> Result<(), Fault> {
+        let found = self.bytes[self.at..].iter().position(|b| *b == byte).ok_or(Ends(self.missing))?;
+        self.at += found + 1;
+        Ok(())
+    }
+
     fn four(&mut self) -> Result<[u8; 4], Fault> {
         Ok(self.take(4)?.try_into().expect("four were taken"))
     }
@@ -66,7 +72,7 @@ fn jpeg(bytes: &[u8]) -> Result<u32, Fault> {
     let (mut scans, mut pictures) = (0, 1);
     loop {
         // Between segments, 0xff may be repeated as a filler; after a scan, this skips its entropy-coded data.
-        while file.byte()? != 0xff {}
+        file.skip_past(0xff)?;
         let mut marker = file.byte()?;
         while marker == 0xff {
             marker = file.byte()?;
@@ -142,6 +148,20 @@ fn png(bytes: &[u8]) -> Result<u32, Fault> {
             (b"IEND", _) => return Err(Senseless("no IDAT chunk")),
             _ => {}
         }
+    }
+}
+
+/// The contents of the first chunk of this kind.
+pub(crate) fn png_chunk<'a>(bytes: &'a [u8], wanted: &[u8; 4]) -> Option<&'a [u8]> {
+    let mut file = Cursor::new(bytes, 8, "the chunk");
+    loop {
+        let length = u32::from_be_bytes(file.four().ok()?) as usize;
+        let kind = file.four().ok()?;
+        let data = file.take(length).ok()?;
+        if &kind == wanted {
+            return Some(data);
+        }
+        file.four().ok()?;
     }
 }
 

@@ -8,7 +8,7 @@ use image::error::ImageError;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
-use crate::{Format, Picture, Refusal, complete, jpeg};
+use crate::{Format, Picture, Refusal, complete, jpeg, webp};
 
 /// The shortest side that is taken, in pixels.
 pub const MIN_SIDE: u32 = 16;
@@ -16,8 +16,11 @@ pub const MIN_SIDE: u32 = 16;
 pub const MAX_SIDE: u32 = 16_384;
 /// The most pixels that are taken: a 50-megapixel photograph.
 pub const MAX_PIXELS: u64 = 50_000_000;
-/// The most memory for the decoder and the pixels as it delivers them, in bytes: 50 megapixels of RGBA and some room.
+/// The most memory for the pixels as the decoder delivers them, in bytes: 50 megapixels of RGBA and some room.
 pub const MAX_ALLOCATION: u64 = 256 << 20;
+/// The most memory that decoding may take at its peak, in bytes, what the decoder keeps for itself included: 50 megapixels of a
+/// progressive JPEG with colour at full resolution.
+pub const MAX_PEAK: u64 = 448 << 20;
 
 /// What a file is, once it was decoded and found whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,13 +86,16 @@ fn decode_whole(format: Format, bytes: &[u8], min_side: u32) -> Result<Picture, 
         true => None,
         false => Some(decode_as_usual(format, bytes, min_side)),
     };
-    let (mut image, orientation) = match usual {
+    let (mut image, orientation, _turn) = match usual {
         Some(Err(Refusal::Undecodable { .. } | Refusal::Unsupported { .. })) | None if format == Format::Jpeg => {
             let no_frame = || Refusal::Undecodable { format, reason: "no frame header".into() };
-            let (width, height) = jpeg::size(bytes).ok_or_else(no_frame)?;
+            let frame = jpeg::read_frame(bytes).ok_or_else(no_frame)?;
+            let (width, height) = frame.size();
             check_size(width, height, u64::from(width) * u64::from(height) * 4, min_side)?;
-            let _turn = turn(width, height);
-            jpeg::decode(bytes)?
+            check_peak(frame.careful_peak())?;
+            let turn = turn(width, height);
+            let (image, orientation) = jpeg::decode(bytes)?;
+            (image, orientation, turn)
         }
         Some(decoded) => decoded?,
         None => unreachable!("only a JPEG needs care"),
@@ -98,8 +104,11 @@ fn decode_whole(format: Format, bytes: &[u8], min_side: u32) -> Result<Picture, 
     Ok(flatten(image))
 }
 
+/// Held from before a large picture is decoded until it is flat.
+type Turn = Option<MutexGuard<'static, ()>>;
+
 /// The pixels as they are stored, and how they are to be turned.
-fn decode_as_usual(format: Format, bytes: &[u8], min_side: u32) -> Result<(DynamicImage, Orientation), Refusal> {
+fn decode_as_usual(format: Format, bytes: &[u8], min_side: u32) -> Result<(DynamicImage, Orientation, Turn), Refusal> {
     let refuse = |error| refusal(format, error);
     let mut reader = ImageReader::with_format(Cursor::new(bytes), image_format(format));
     let mut limits = Limits::no_limits();
@@ -108,14 +117,27 @@ fn decode_as_usual(format: Format, bytes: &[u8], min_side: u32) -> Result<(Dynam
     let mut decoder = reader.into_decoder().map_err(refuse)?;
     let (width, height) = decoder.dimensions();
     check_size(width, height, decoder.total_bytes(), min_side)?;
-    let _turn = turn(width, height);
+    let beside = match format {
+        Format::Jpeg => jpeg::read_frame(bytes).map_or(0, |frame| frame.coefficients()),
+        Format::WebP => webp::beside(bytes, width, height),
+        Format::Png | Format::Gif => 0,
+    };
+    check_peak(decoder.total_bytes() + beside)?;
+    let turn = turn(width, height);
     // A broken EXIF block is no reason to refuse a picture.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    Ok((DynamicImage::from_decoder(decoder).map_err(refuse)?, orientation))
+    let orientation = match decoder.orientation().unwrap_or(Orientation::NoTransforms) {
+        Orientation::NoTransforms if format == Format::Png => {
+            // The decoder looks for EXIF before the pixels alone; it may stand behind them.
+            complete::png_chunk(bytes, b"eXIf")
+                .and_then(Orientation::from_exif_chunk)
+                .unwrap_or(Orientation::NoTransforms)
+        }
+        found => found,
+    };
+    Ok((DynamicImage::from_decoder(decoder).map_err(refuse)?, orientation, turn))
 }
 
-/// Held while a large picture is decoded.
-fn turn(width: u32, height: u32) -> Option<MutexGuard<'static, ()>> {
+fn turn(width: u32, height: u32) -> Turn {
     let is_large = u64::from(width) * u64::from(height) > LARGE_PIXELS;
     is_large.then(|| LARGE.lock().unwrap_or_else(PoisonError::into_inner))
 }
@@ -137,6 +159,13 @@ fn check_size(width: u32, height: u32, allocation: u64, min_side: u32) -> Result
     Ok(())
 }
 
+fn check_peak(peak: u64) -> Result<(), Refusal> {
+    match peak > MAX_PEAK {
+        true => Err(Refusal::TooLarge { what: format!("{peak} bytes to decode it, expected at most {MAX_PEAK}") }),
+        false => Ok(()),
+    }
+}
+
 /// Three channels of eight bits; what shines through is white, as on a shop's page.
 fn flatten(image: DynamicImage) -> Picture {
     let (width, height) = (image.width(), image.height());
@@ -150,14 +179,19 @@ fn flatten(image: DynamicImage) -> Picture {
 
 /// In the place of the pixels with alpha: both at once would be the most memory that decoding takes.
 fn without_alpha(mut pixels: Vec<u8>) -> Vec<u8> {
+    const BLOCK: usize = 1024;
     let count = pixels.len() / 4;
-    for n in 0..count {
-        let [r, g, b, alpha] = [0, 1, 2, 3].map(|c| pixels[4 * n + c]);
-        let flat = if alpha == 255 { [r, g, b] } else { [r, g, b].map(|value| on_white(value, alpha)) };
-        pixels[3 * n..3 * n + 3].copy_from_slice(&flat);
+    let mut block = [0; 4 * BLOCK];
+    for first in (0..count).step_by(BLOCK) {
+        let length = BLOCK.min(count - first);
+        let block = &mut block[..4 * length];
+        block.copy_from_slice(&pixels[4 * first..4 * (first + length)]);
+        let flat = pixels[3 * first..3 * (first + length)].as_chunks_mut::<3>().0;
+        for (flat, &[r, g, b, alpha]) in flat.iter_mut().zip(block.as_chunks::<4>().0) {
+            *flat = if alpha == 255 { [r, g, b] } else { [r, g, b].map(|value| on_white(value, alpha)) };
+        }
     }
     pixels.truncate(3 * count);
-    pixels.shrink_to_fit();
     pixels
 }
 
@@ -224,6 +258,17 @@ mod tests {
             assert_eq!((picture.width(), picture.height()), (48, 32), "orientation {orientation}");
             assert!(near(picture.rgb(), upright.rgb(), 40), "orientation {orientation}");
         }
+    }
+
+    #[test]
+    fn a_png_may_say_behind_its_pixels_how_it_was_held() {
+        let mut bytes = png(ExtendedColorType::L8, 16, 20, &[0; 320]);
+        let end = bytes.len() - 12;
+        let exif = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+        let chunk = [&(exif.len() as u32).to_be_bytes()[..], b"eXIf", exif, &[0; 4]].concat();
+        bytes.splice(end..end, chunk);
+        let picture = Picture::decode(&bytes).unwrap();
+        assert_eq!((picture.width(), picture.height()), (20, 16));
     }
 
     #[test]

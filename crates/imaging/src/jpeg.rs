@@ -12,10 +12,11 @@ use jpeg_decoder::{Decoder, Error, PixelFormat};
 use crate::{Format, Refusal};
 
 /// What the frame header says.
-struct Frame {
+pub struct Frame {
     width: u16,
     height: u16,
     is_sequential: bool,
+    is_progressive: bool,
     /// Horizontal and vertical sampling factor of each component.
     sampling: Vec<(u8, u8)>,
     /// Components of the first scan.
@@ -36,12 +37,34 @@ pub fn needs_care(bytes: &[u8]) -> bool {
     is_split || !usual
 }
 
-/// Pixels as they are stored, by the frame header.
-pub fn size(bytes: &[u8]) -> Option<(u32, u32)> {
-    read_frame(bytes).map(|frame| (frame.width.into(), frame.height.into()))
+impl Frame {
+    /// Pixels as they are stored.
+    pub fn size(&self) -> (u32, u32) {
+        (self.width.into(), self.height.into())
+    }
+
+    /// What a decoder keeps until the last scan of a progressive picture, in bytes: two for each sample.
+    pub fn coefficients(&self) -> u64 {
+        if self.is_progressive { 2 * self.samples() } else { 0 }
+    }
+
+    /// The most that [`decode`] holds at once, in bytes: coefficients, planes and pixels.
+    pub fn careful_peak(&self) -> u64 {
+        let pixels = u64::from(self.width) * u64::from(self.height);
+        self.coefficients() + self.samples() + pixels * self.sampling.len() as u64
+    }
+
+    /// Samples of all components: one that is sampled at half the resolution has a quarter of them.
+    fn samples(&self) -> u64 {
+        let most = |side: fn(&(u8, u8)) -> u8| self.sampling.iter().map(side).max().unwrap_or(1).max(1);
+        let full = u64::from(most(|s| s.0)) * u64::from(most(|s| s.1));
+        let parts: u64 = self.sampling.iter().map(|(h, v)| u64::from(*h) * u64::from(*v)).sum();
+        u64::from(self.width) * u64::from(self.height) * parts / full
+    }
 }
 
-fn read_frame(bytes: &[u8]) -> Option<Frame> {
+/// The frame header and the first scan's; nothing, where one of them is missing.
+pub fn read_frame(bytes: &[u8]) -> Option<Frame> {
     let mut at = 2;
     let mut frame = None;
     loop {
@@ -67,6 +90,7 @@ fn read_frame(bytes: &[u8]) -> Option<Frame> {
                     width: side(3)?,
                     height: side(1)?,
                     is_sequential: matches!(marker, 0xc0 | 0xc1),
+                    is_progressive: matches!(marker, 0xc2 | 0xc6 | 0xca | 0xce),
                     sampling: components.map(|c| (c[1] >> 4, c[1] & 15)).collect(),
                     in_first_scan: 0,
                 });

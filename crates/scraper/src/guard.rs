@@ -110,9 +110,10 @@ fn is_localhost(name: &str) -> bool {
 /// Names that no public server answers to: names without a dot, and domains that are kept for local use or for none (RFC 6761,
 /// 6762, 7686, 8375, 9476; ICANN's `internal`). Whatever they resolve to lies on somebody's own network.
 fn is_local_name(name: &str) -> bool {
-    const LOCAL: [&str; 12] = [
+    const LOCAL: [&str; 14] = [
         "localhost",
         "localdomain",
+        "localdomain6",
         "local",
         "internal",
         "intranet",
@@ -121,6 +122,7 @@ fn is_local_name(name: &str) -> bool {
         "corp",
         "private",
         "onion",
+        "alt",
         "home.arpa",
         "invalid",
     ];
@@ -165,9 +167,10 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
     match s {
         [0, 0, 0, 0, 0, 0xffff, high, low] => embedded(high, low),
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] => embedded(high, low),
-        [0x2002, high, low, ..] => embedded(high, low),
         // ISATAP carries the IPv4 address at its end.
         [.., 0 | 0x200, 0x5efe, high, low] if !embedded(high, low) => false,
+        // 6to4, whose relays are gone (RFC 7526): where such an address leads is the local network's choice.
+        [0x2002, ..] => false,
         // Teredo, benchmarks, ORCHID, and others of 2001::/23; then documentation.
         [0x2001, b, ..] if b < 0x200 => false,
         [0x2001, 0xdb8, ..] => false,

@@ -5,6 +5,7 @@
 //! amount: a price that is missing is seen, one that is wrong by a thousand is not.
 
 mod currency;
+mod digits;
 mod first;
 mod signs;
 
@@ -12,6 +13,7 @@ use goodtwin_core::Currency;
 use rust_decimal::Decimal;
 
 use currency::find_currency;
+use digits::in_ascii;
 pub use first::{FirstPrice, first};
 
 /// What was read from a price's text.
@@ -28,10 +30,71 @@ pub struct PriceText {
 /// Currencies of a thousand parts.
 const MILLS: [&str; 7] = ["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"];
 
-/// Read a price that people see. `decimal_separator` (`.` or `,`) decides what three digits after a lone one of them are.
+/// Their signs, which name no currency for certain.
+const MILL_SIGNS: [&str; 14] =
+    ["KD", "BD", "JD", "DT", "LD", "ID", "د.ك", "د.ب", "د.أ", "د.ا", "د.ت", "د.ل", "د.ع", "ر.ع"];
+
+/// The dinar in many languages: most of the currencies of that name have a thousand parts.
+const DINARS: [&str; 22] = [
+    "dinar",
+    "dinaar",
+    "dínár",
+    "denar",
+    "दिनार",
+    "dinár",
+    "dinār",
+    "dínar",
+    "динар",
+    "دينار",
+    "دینار",
+    "δηνάρι",
+    "דינר",
+    "दीनार",
+    "দিনার",
+    "தினார்",
+    "ดีนาร์",
+    "დინარ",
+    "ディナール",
+    "디나르",
+    "第纳尔",
+    "第納爾",
+];
+
+fn has_mills(text: &str, sign: Option<&str>, currency: Option<Currency>) -> bool {
+    match currency {
+        Some(currency) => MILLS.contains(&currency.code()),
+        None => {
+            let text = text.to_lowercase();
+            sign.is_some_and(|sign| MILL_SIGNS.contains(&sign.trim_end_matches(['.', '\u{200f}'])))
+                || DINARS.iter().any(|dinar| text.contains(dinar))
+        }
+    }
+}
+
+/// Read a price that people see. `decimal_separator` (`.` or `,`) decides what three digits after a lone one of them are; without
+/// it they are thousands, but in a currency of a thousand parts they may be either.
 pub fn parse(text: &str, decimal_separator: Option<char>) -> PriceText {
+    parse_beside(text, decimal_separator, None)
+}
+
+/// [`parse`], where the currency stands beside the text.
+pub fn parse_beside(text: &str, decimal_separator: Option<char>, beside: Option<Currency>) -> PriceText {
     let (sign, currency) = find_currency(text, None);
-    PriceText { amount: find_amount(text, |number| read_number(number, decimal_separator)), sign, currency }
+    let has_mills = has_mills(text, sign, currency.or(beside));
+    let (text, decimal_separator) = in_ascii(text, decimal_separator);
+    let read = |number: &str| match decimal_separator.is_none() && has_mills && looks_grouped(number) {
+        true => None,
+        false => read_number(number, decimal_separator),
+    };
+    PriceText { amount: find_amount(&text, read), sign, currency }
+}
+
+/// Exactly three digits after a lone point or comma, and before it one to three that do not begin with a zero.
+fn looks_grouped(number: &str) -> bool {
+    number.split_once(['.', ',']).is_some_and(|(whole, rest)| {
+        let are_digits = whole.bytes().chain(rest.bytes()).all(|b| b.is_ascii_digit());
+        are_digits && rest.len() == 3 && (1..=3).contains(&whole.len()) && !whole.starts_with('0')
+    })
 }
 
 /// Read a price that was written for machines, in a currency if one stands beside it: by schema.org's rule, `.` stands before
@@ -39,7 +102,7 @@ pub fn parse(text: &str, decimal_separator: Option<char>) -> PriceText {
 /// something else; that is not read.
 pub fn parse_for_machines(text: &str, beside: Option<Currency>) -> PriceText {
     let (sign, found) = find_currency(text, None);
-    let has_mills = beside.or(found).is_some_and(|c| MILLS.contains(&c.code()));
+    let has_mills = has_mills(text, sign, beside.or(found));
     let read = |number: &str| {
         let amount = read_number(number, Some('.'))?;
         let looks_grouped = number.split_once('.').is_some_and(|(whole, rest)| {
@@ -132,16 +195,13 @@ fn is_space(c: char) -> bool {
 fn read_number(number: &str, decimal_separator: Option<char>) -> Option<Decimal> {
     let separators: Vec<(usize, char)> = number.char_indices().filter(|(_, c)| !c.is_ascii_digit()).collect();
     let Some(&(last_at, last)) = separators.last() else { return number.parse().ok() };
-    let decimals = number.len() - last_at - last.len_utf8();
     let others: Vec<char> = separators[..separators.len() - 1].iter().map(|(_, c)| *c).collect();
     let last_is_decimal = match last {
         // A separator that occurs twice groups; so does one that never stands before decimals.
         ' ' | '\'' | '’' => false,
         _ if others.contains(&last) => false,
         _ if !others.is_empty() => true,
-        _ if decimals == 3 && last_at > 0 && last_at <= 3 && !number.starts_with('0') => {
-            decimal_separator == Some(last)
-        }
+        _ if looks_grouped(number) => decimal_separator == Some(last),
         _ => true,
     };
     let (whole, fraction) =
@@ -151,7 +211,8 @@ fn read_number(number: &str, decimal_separator: Option<char>) -> Option<Decimal>
     text.parse().ok()
 }
 
-/// `1.249` to `1249`; nothing if the groups are not all of three digits, or their separators differ.
+/// `1.249` to `1249`; nothing if the groups are not all of three digits, or their separators differ. `12,34,567` is how India
+/// groups.
 fn join_groups(whole: &str) -> Option<String> {
     if whole.is_empty() {
         return Some("0".into());
@@ -162,8 +223,12 @@ fn join_groups(whole: &str) -> Option<String> {
         return None;
     }
     let groups: Vec<&str> = whole.split(separator).collect();
-    let regular = (1..=3).contains(&groups[0].len()) && groups[1..].iter().all(|g| g.len() == 3);
-    regular.then(|| groups.concat())
+    let (first, rest) = groups.split_first()?;
+    let (last, middle) = rest.split_last()?;
+    let regular = (1..=3).contains(&first.len()) && rest.iter().all(|g| g.len() == 3);
+    let indian = separator == ',' && !middle.is_empty() && middle.iter().all(|g| g.len() == 2);
+    let indian = indian && (1..=2).contains(&first.len()) && last.len() == 3;
+    (regular || indian).then(|| groups.concat())
 }
 
 #[cfg(test)]
@@ -197,6 +262,13 @@ mod tests {
             (".99", "0.99", None),
             ("€ 85 (incl. VAT)", "85", Some("EUR")),
             ("128.00", "128.00", None),
+            ("₹12,34,567.50", "1234567.50", Some("INR")),
+            ("١٬٢٩٩٫٥٠ SAR", "1299.50", Some("SAR")),
+            ("۱٫۲۹۹ EUR", "1.299", Some("EUR")),
+            ("￥１，２９９", "1299", None),
+            ("KWD 1,234.500", "1234.500", Some("KWD")),
+            ("KWD 12", "12", Some("KWD")),
+            ("IDR 150.000", "150000", Some("IDR")),
         ] {
             let read = parse(text, None);
             assert_eq!(read.amount.map(|a| a.to_string()).as_deref(), Some(expected), "{text}");
@@ -206,7 +278,19 @@ mod tests {
 
     #[test]
     fn what_can_be_read_in_two_ways_is_not_read() {
-        for text in ["", "Price on request", "85 – 120 €", "£85 was £120", "1.23.4", "1,2,3", "1 23 456", "50%"] {
+        for text in [
+            "",
+            "Price on request",
+            "85 – 120 €",
+            "£85 was £120",
+            "1.23.4",
+            "1,2,3",
+            "1 23 456",
+            "50%",
+            "1,2,345",
+            "KWD 12.500",
+            "1,250 KD",
+        ] {
             assert_eq!(amount(text), None, "{text}");
         }
     }
@@ -218,6 +302,8 @@ mod tests {
         assert_eq!(parse("1.299", Some(',')).amount, Some("1299".parse().unwrap()));
         assert_eq!(parse("1249.00", Some(',')).amount, Some("1249.00".parse().unwrap()));
         assert_eq!(parse("1,299", Some(',')).amount, Some("1.299".parse().unwrap()));
+        assert_eq!(parse("KWD 12.500", Some('.')).amount, Some("12.500".parse().unwrap()));
+        assert_eq!(parse_beside("12.500", None, Some("KWD".parse().unwrap())).amount, None);
     }
 
     #[test]

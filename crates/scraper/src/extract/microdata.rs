@@ -229,7 +229,8 @@ impl<'a> Reader<'a> {
             if self.looks_left == 0 {
                 return;
             }
-            if element.attr("itemprop").is_some_and(|p| !p.trim().is_empty()) {
+            // One without a name is no property; but an item in it is none of the page's own either, as `extruct` has it.
+            if element.attr("itemprop").is_some_and(|p| self.form == Form::AsWritten || !p.trim().is_empty()) {
                 found.push(element);
             }
             if element.attr("itemscope").is_none() {

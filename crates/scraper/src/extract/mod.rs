@@ -47,6 +47,8 @@ pub struct Listing {
     pub price_is_seen: bool,
     /// The currency, where it is given apart from the price.
     pub currency: Option<String>,
+    /// What the cheapest of several offers asks, where the source says that of all of them together.
+    pub lowest: Option<Asked>,
     /// Whether it can be bought.
     pub availability: Option<Availability>,
     /// The same in schema.org's word, such as `PreOrder`.
@@ -77,12 +79,23 @@ pub struct Listing {
     pub others: Vec<Listing>,
 }
 
+/// A price as a source asks it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// The price's text.
+    pub price: String,
+    /// The text is what people see; else the shop wrote it for machines.
+    pub is_seen: bool,
+    /// The currency, where it is given apart from the price.
+    pub currency: Option<String>,
+}
+
 impl Listing {
     /// Read the price: one that machines wrote by schema.org's rule, one that people see by the shop's own `separator`.
     pub fn read_price(&self, separator: Option<char>) -> PriceText {
         let Some(text) = &self.price else { return PriceText::default() };
         match self.price_is_seen {
-            true => price::parse(text, separator),
+            true => price::parse_beside(text, separator, self.currency_beside()),
             false => price::parse_for_machines(text, self.currency_beside()),
         }
     }
@@ -90,6 +103,18 @@ impl Listing {
     /// The currency that is given apart from the price, if it is one.
     pub fn currency_beside(&self) -> Option<Currency> {
         self.currency.as_deref()?.parse().ok()
+    }
+
+    /// Where no source says one price, a product of several sizes can be had for that of the cheapest.
+    fn settle_price(&mut self, separator: Option<char>) {
+        if self.read_price(separator).amount.is_none()
+            && let Some(Asked { price, is_seen, currency }) = self.lowest.take()
+        {
+            let asked = Listing { price: Some(price), price_is_seen: is_seen, currency, ..Listing::default() };
+            if asked.read_price(separator).amount.is_some() {
+                (self.price, self.price_is_seen, self.currency) = (asked.price, asked.price_is_seen, asked.currency);
+            }
+        }
     }
 
     /// Fill what is missing from another source.
@@ -101,6 +126,7 @@ impl Listing {
         } else if self.currency.is_none() && self.price_is_seen {
             self.currency = other.currency;
         }
+        self.lowest = self.lowest.take().or(other.lowest);
         self.title = self.title.take().or(other.title);
         self.brand = self.brand.take().or(other.brand);
         self.availability = self.availability.or(other.availability);
@@ -182,8 +208,10 @@ fn merge(sources: Vec<(&str, Option<Listing>)>, separator: Option<char>) -> Opti
     let of_a_colour =
         |c: &Conflict| c.field == "price" && prices.iter().any(|p| c.other_value.starts_with(&p.to_string()));
     listing.conflicts = conflicts.into_iter().filter(|c| !of_a_colour(c)).collect();
+    listing.settle_price(separator);
     for variant in &mut listing.others {
         variant.conflicts = listing.conflicts.clone();
+        variant.settle_price(separator);
     }
     Some(listing)
 }

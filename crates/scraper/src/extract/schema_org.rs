@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::text::decode_entities;
-use super::{AVAILABILITY, CONDITION, Listing, availability, condition, last_part, microdata, tidy, word};
+use super::{AVAILABILITY, Asked, CONDITION, Listing, availability, condition, last_part, microdata, tidy, word};
 
 type Node = Map<String, Value>;
 
@@ -40,6 +40,12 @@ pub fn product(roots: &[Value], page: &Url) -> Option<Listing> {
     let (mut found, mut seen) = (Vec::new(), HashSet::new());
     for root in roots {
         graph.collect(root, None, &mut found, &mut seen, 0);
+    }
+    if found.is_empty() {
+        // Somebody sells one thing: whoever sells is the page's root.
+        let offers: Vec<_> =
+            roots.iter().flat_map(|r| graph.nodes(Some(r))).filter_map(|n| n.get("makesOffer")).collect();
+        offers.into_iter().for_each(|offer| graph.collect(offer, None, &mut found, &mut seen, 1));
     }
     let here = |node: &Node| {
         let addresses = ["url", "@id"].iter().filter_map(|k| graph.text(node.get(*k)?));
@@ -93,6 +99,8 @@ struct Offered {
     /// At least one of the prices is text that people see.
     is_seen: bool,
     currency: Option<String>,
+    /// What the cheapest of an aggregate's offers asks.
+    lowest: Option<Asked>,
 }
 
 /// All nodes of a page, and those that have a name by it.
@@ -199,7 +207,7 @@ impl<'a> Graph<'a> {
         listing.group = listing.group.or(id);
         let mut said = self.listing(group, page);
         if listing.price.is_some() {
-            said.price = None;
+            (said.price, said.lowest) = (None, None);
         }
         listing.fill(said, Some('.'));
         listing
@@ -237,7 +245,7 @@ impl<'a> Graph<'a> {
         let offered = |key: &str| offers.iter().find_map(|o| self.text(o.get(key)?));
         let stock = offered("availability").or_else(|| text("availability"));
         let worn = offered("itemCondition").or_else(|| text("itemCondition"));
-        let Offered { price, is_seen: price_is_seen, currency } = self.price(&offers, page);
+        let Offered { price, is_seen: price_is_seen, currency, lowest } = self.price(&offers, page);
         let groups = self.nodes(node.get("isVariantOf"));
         let group =
             groups.iter().find_map(|g| ["productGroupID", "@id", "name"].iter().find_map(|k| self.text(g.get(*k)?)));
@@ -252,6 +260,7 @@ impl<'a> Graph<'a> {
             price,
             price_is_seen,
             currency,
+            lowest,
             availability: stock.as_deref().and_then(availability),
             availability_word: stock.as_deref().and_then(|text| word(text, &AVAILABILITY)),
             condition: worn.as_deref().and_then(condition),
@@ -281,7 +290,7 @@ impl<'a> Graph<'a> {
     /// The one price of all offers; of several, that of the offer at the page's address; or else none, but their texts.
     fn price(&self, offers: &[&'a Node], page: &Url) -> Offered {
         let mut prices: Vec<(String, Option<String>, bool)> = Vec::new();
-        let mut is_seen = false;
+        let (mut is_seen, mut lowest) = (false, None);
         for offer in offers {
             // Of several, the one that is not what it cost before, or elsewhere.
             let is_asked = |spec: &&Node| {
@@ -296,12 +305,18 @@ impl<'a> Graph<'a> {
             };
             let seen = |key: &str| offer.get(key).is_some_and(microdata::is_seen);
             is_seen |= ["price", "lowPrice", "highPrice"].into_iter().any(seen);
+            if let Some(price) = get("lowPrice") {
+                let asked = Asked { price, is_seen: seen("lowPrice"), currency: get("priceCurrency") };
+                lowest = lowest.or(Some(asked));
+            }
             let same = |(low, high): (String, String)| (low == high).then_some(low);
             let Some(price) = get("price").or_else(|| same((get("lowPrice")?, get("highPrice")?))) else { continue };
             let here = get("url").is_some_and(|u| page.join(&u).is_ok_and(|u| same_page(&u, page)));
             prices.push((price, get("priceCurrency"), here));
         }
-        let Some((first, first_currency, _)) = prices.first() else { return Offered::default() };
+        let Some((first, first_currency, _)) = prices.first() else {
+            return Offered { lowest, ..Offered::default() };
+        };
         let mut here = prices.iter().filter(|p| p.2);
         let (price, currency) = match (here.next(), here.next()) {
             _ if prices.iter().all(|p| p.0 == *first) => (first.clone(), first_currency.clone()),
@@ -309,7 +324,7 @@ impl<'a> Graph<'a> {
             // Two amounts in one text are read as none, and the text is kept.
             _ => (prices.iter().map(|p| p.0.as_str()).collect::<Vec<_>>().join(" / "), first_currency.clone()),
         };
-        Offered { price: Some(price), is_seen, currency }
+        Offered { price: Some(price), is_seen, currency, lowest }
     }
 
     fn images(&self, value: Option<&'a Value>) -> Vec<String> {

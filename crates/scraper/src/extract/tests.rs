@@ -77,7 +77,8 @@ fn several_prices_are_none_unless_one_is_for_this_address() {
     assert_eq!(price::parse(&several, None).amount, None);
     let aggregate = r#"{"@type": "AggregateOffer", "lowPrice": "85", "highPrice": "85", "priceCurrency": "EUR"}"#;
     assert_eq!(price(aggregate).as_deref(), Some("85"));
-    assert_eq!(price(r#"{"@type": "AggregateOffer", "lowPrice": "85", "highPrice": "95"}"#), None);
+    let range = r#"{"@type": "AggregateOffer", "lowPrice": "85", "highPrice": "95", "offers": [{"price": "95"}, {"price": "85"}]}"#;
+    assert_eq!(price(range).as_deref(), Some("85"), "it can be had for the price of the cheapest");
     assert_eq!(price(r#"{"priceSpecification": {"price": "85"}}"#).as_deref(), Some("85"));
 }
 

@@ -6,7 +6,7 @@
 use goodtwin_core::Currency;
 use rust_decimal::Decimal;
 
-use super::{cents_after_sign, find_currency, is_space, parse};
+use super::{MILLS, cents_after_sign, find_currency, in_ascii, is_space, join_groups, parse_beside};
 
 /// The likeliest price in a text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,11 +25,13 @@ pub struct FirstPrice {
 /// (`.`, `,` or `€`, as in `12€50`) is what the store is known to write before decimals.
 pub fn first(text: &str, hint: Option<&str>, decimal_separator: Option<char>) -> FirstPrice {
     let (sign, currency) = find_currency(text, hint);
-    let amount = first_number(text, sign, decimal_separator).and_then(|number| read(&number, decimal_separator));
+    let (plain, separator) = in_ascii(text, decimal_separator);
+    let has_mills = currency.is_some_and(|c| MILLS.contains(&c.code()));
+    let amount = first_number(&plain, sign, separator).and_then(|number| read(&number, separator, has_mills));
     let says_free = || text.to_lowercase().contains("free");
     let amount =
-        amount.or_else(|| (!text.contains(|c: char| c.is_ascii_digit()) && says_free()).then_some(Decimal::ZERO));
-    let is_certain = amount.is_some() && amount == parse(text, decimal_separator).amount;
+        amount.or_else(|| (!plain.contains(|c: char| c.is_ascii_digit()) && says_free()).then_some(Decimal::ZERO));
+    let is_certain = amount.is_some() && amount == parse_beside(text, decimal_separator, currency).amount;
     FirstPrice { amount, is_certain, sign, currency }
 }
 
@@ -125,11 +127,22 @@ fn cents(chars: &[char], end: usize, decimal_separator: Option<char>) -> Option<
     cents_after_sign(chars, end)
 }
 
-/// A run of digits and separators as a number: the last separator stands before decimals, unless exactly three digits follow.
-fn read(number: &str, decimal_separator: Option<char>) -> Option<Decimal> {
+/// A run of digits and separators as a number: the last separator stands before decimals, unless exactly three digits follow a lone
+/// one. In a currency of a thousand parts they too are decimals.
+fn read(number: &str, decimal_separator: Option<char>, has_mills: bool) -> Option<Decimal> {
     let number = number.trim_end_matches([',', '.']);
     let number = if number.matches('.').count() == 1 { number } else { number.trim_start_matches([',', '.']) };
-    let looks_decimal = |at: usize, c: char| !matches!(number.len() - at - c.len_utf8(), 0 | 3);
+    // After a zero, after another separator, and after more digits than a group has, nothing but decimals can follow.
+    let looks_decimal = |at: usize, c: char| {
+        let before = &number[..at];
+        match number.len() - at - c.len_utf8() {
+            0 => false,
+            3 if before.contains(c) => false,
+            3 if before.bytes().all(|b| b.is_ascii_digit()) => before == "0" || before.len() > 3 || has_mills,
+            3 => join_groups(before).is_some(),
+            _ => true,
+        }
+    };
     let last = number.char_indices().rfind(|(_, c)| !c.is_ascii_digit());
     let point = decimal_separator.or_else(|| last.filter(|(at, c)| looks_decimal(*at, *c)).map(|(_, c)| c));
     let mut plain = String::with_capacity(number.len());
@@ -167,6 +180,11 @@ mod tests {
             ("50% off", None, None, true),
             ("См. цену в прайсе", None, None, true),
             ("15.08.2017", None, None, true),
+            ("KWD 12.500", Some("12.500"), Some("KWD"), false),
+            ("1,234.500 KWD", Some("1234.500"), Some("KWD"), true),
+            ("1.234.567 €", Some("1234567"), Some("€"), true),
+            ("0.125 €", Some("0.125"), Some("€"), true),
+            ("₹1,23,456.70", Some("123456.70"), Some("₹"), true),
         ] {
             let read = first(text, None, None);
             assert_eq!(read.amount.map(|a| a.to_string()).as_deref(), amount, "{text}");
@@ -201,7 +219,7 @@ mod tests {
             let separator = separator.chars().next();
             let read = first(&text, Some(&hint), separator);
             if read.is_certain {
-                prop_assert_eq!(read.amount, parse(&text, separator).amount);
+                prop_assert_eq!(read.amount, parse_beside(&text, separator, read.currency).amount);
             }
         }
     }
