@@ -19,6 +19,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::cache::{Source, TrunkCache};
+use crate::train::families::Families;
 use crate::train::learner::Learner;
 use crate::train::loss::{Labels, Losses};
 use crate::train::optimizer::{Optimizer, rates};
@@ -190,12 +191,21 @@ impl Bench<'_> {
 
         let classes = self.dataset.classes();
         let learning = device.clone().autodiff();
-        let mut learner = Learner { top: Top::init(&self.spec(&classes), preprocess.size, self.imagenet, &learning)? };
-        let losses = Losses::new(recipe, &vec![1; classes.len()]);
+        let mut learner = Learner {
+            top: Top::init(&self.spec(&classes), preprocess.size, self.imagenet, &learning)?,
+            family_classifier: None,
+        };
+        let losses = Losses::new(recipe, &vec![1; classes.len()], &Families::default());
         let labels: Vec<usize> = (0..n).map(|i| i % classes.len()).collect();
         let block4 = cache.values(&all, &vec![0; n])?;
         let pass = |learner: &Learner| {
-            losses.pass(learner, Tensor::from_data(block4.clone(), &learning), Labels { types: &labels }).loss
+            losses
+                .pass(
+                    learner,
+                    Tensor::from_data(block4.clone(), &learning),
+                    Labels { types: &labels, families: &labels },
+                )
+                .loss
         };
         let forward = self.time(n, || self.done(pass(&learner).inner()))?;
         let head = flops5(recipe, classes.len());
@@ -253,7 +263,7 @@ impl Bench<'_> {
         let mut optimizer = Optimizer::new(self.recipe.optimizer.rule);
         let rates = rates(&self.recipe.optimizer, 1e-6);
         let mut step = |learner: &mut Learner, block4: Tensor<4>| {
-            let loss = losses.pass(learner, block4, Labels { types: labels }).loss;
+            let loss = losses.pass(learner, block4, Labels { types: labels, families: labels }).loss;
             let gradients = GradientsParams::from_grads(loss.backward(), learner);
             *learner = optimizer.step(&rates, learner.clone(), gradients);
             self.sync()
@@ -282,7 +292,7 @@ impl Bench<'_> {
         let full = self.time(n, || {
             let input = Tensor::<4>::from_inner(input.clone());
             let block4 = all.iter().fold(input, |x, block| block.forward(x));
-            let loss = losses.pass(learner, block4, Labels { types: labels }).loss;
+            let loss = losses.pass(learner, block4, Labels { types: labels, families: labels }).loss;
             let mut gradients = loss.backward();
             let of_blocks: Vec<GradientsParams> =
                 all.iter().map(|block| GradientsParams::from_module(&mut gradients, block)).collect();

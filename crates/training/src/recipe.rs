@@ -32,6 +32,9 @@ pub struct Recipe {
     pub head: Head,
     /// The steps.
     pub optimizer: Optimizer,
+    /// What families teach.
+    #[serde(default)]
+    pub family: Family,
     /// The views of a picture beside itself.
     pub augment: Augment,
 }
@@ -68,6 +71,9 @@ pub enum Start {
 pub struct Optimizer {
     /// Which rule.
     pub rule: Rule,
+    /// The lowest layer that learns.
+    #[serde(default)]
+    pub fine_tune_from: FineTune,
     /// The learning rate of block 5's convolutions.
     pub block5: f64,
     /// The learning rate of the dense layer.
@@ -97,6 +103,51 @@ pub enum Rule {
     Rmsprop,
     /// AdamW (Loshchilov and Hutter 2019): betas 0.9 and 0.999, epsilon 1e-8, weight decay 1e-4.
     Adamw,
+}
+
+/// The lowest layer that learns; those above it do as well.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FineTune {
+    /// Block 5's convolutions.
+    #[default]
+    Block5,
+    /// The dense layer: block 5 stays as ImageNet left it, and a step costs a fraction.
+    Dense,
+}
+
+/// A loss over families, beside the softmax over types and on the same penultimate layer. Families of the training split
+/// alone take part, and nothing of it is in the model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Family {
+    /// Which loss.
+    pub loss: FamilyLoss,
+    /// How much it counts where the types' loss counts 1.
+    pub weight: f64,
+    /// What cosines are divided by before the softmax.
+    pub temperature: f64,
+    /// What is added to the angle to the right family: normalised softmax only.
+    pub margin: f64,
+}
+
+impl Default for Family {
+    fn default() -> Family {
+        Family { loss: FamilyLoss::None, weight: 1.0, temperature: 0.1, margin: 0.0 }
+    }
+}
+
+/// A loss over families.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FamilyLoss {
+    /// Types alone teach.
+    #[default]
+    None,
+    /// Supervised contrastive: a batch has each picture beside another of its family or, where it has none, another view.
+    Supcon,
+    /// A softmax over the families of at least two pictures, by angles; with a margin it is ArcFace.
+    NormalisedSoftmax,
 }
 
 /// How the learning rates go over the run.
@@ -165,6 +216,12 @@ impl Recipe {
         expect(within(0.0, epochs, o.warm_up), "optimizer.warm_up", &o.warm_up, "0 up to all epochs")?;
         expect(within(0.0, 0.99999, o.averaging), "optimizer.averaging", &o.averaging, "0 up to, not including, 1")?;
         expect(within(0.0, 1.0, o.class_balance), "optimizer.class_balance", &o.class_balance, "0 to 1")?;
+        let f = &self.family;
+        expect(f.weight > 0.0 && f.weight <= 100.0, "family.weight", &f.weight, "above 0, up to 100")?;
+        expect(within(0.005, 10.0, f.temperature), "family.temperature", &f.temperature, "0.005 to 10")?;
+        expect(within(0.0, 1.0, f.margin), "family.margin", &f.margin, "0 to 1 radian")?;
+        let alone = f.loss == FamilyLoss::Supcon && self.batch_size < 4;
+        expect(!alone, "batch_size", &self.batch_size, "at least 4 with `family.loss` \"supcon\": two pairs")?;
         let a = &self.augment;
         expect(a.views <= 100, "augment.views", &a.views, "0 to 100")?;
         expect((0.0..=180.0).contains(&a.rotation), "augment.rotation", &a.rotation, "0 to 180 degrees")?;

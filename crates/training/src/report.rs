@@ -87,6 +87,9 @@ pub fn render(
     page += "<h2>Curves</h2><div class=curves>";
     page += &curves(("Loss", f64::MIN_POSITIVE), history, |e| Some(e.train_loss), |e| e.validation_loss);
     page += &curves(("Accuracy", 1.0), history, |e| Some(e.train_accuracy), |e| e.validation_accuracy);
+    if history.iter().any(|e| e.train_family_loss.is_some()) {
+        page += &curves(("Loss over families", f64::MIN_POSITIVE), history, |e| e.train_family_loss, |_| None);
+    }
     page += "</div><p>Training is measured on the augmented pictures with dropout, validation on the pictures as they are, without label smoothing.</p>";
     page += "<h2>Confusion matrix, test split</h2>";
     page += &matrix(confusion);
@@ -235,6 +238,7 @@ mod tests {
             epoch: 1,
             step: 4,
             train_loss: 0.5,
+            train_family_loss: None,
             train_accuracy: 0.8,
             validation_loss: None,
             validation_accuracy: None,

@@ -88,7 +88,12 @@ impl Top {
 
     /// The penultimate layer: block 4 of all crops in, `[n, dense]` out, of any length.
     pub fn penultimate(&self, block4: Tensor<4>) -> Tensor<2> {
-        let x = self.dense.forward(self.pooled(block4));
+        self.dense_of(self.pooled(block4))
+    }
+
+    /// The penultimate layer of what [`Top::pooled`] gave.
+    pub fn dense_of(&self, pooled: Tensor<2>) -> Tensor<2> {
+        let x = self.dense.forward(pooled);
         match self.activation {
             Activation::Relu => relu(x),
             Activation::None => x,

@@ -68,6 +68,9 @@ pub fn evaluated(
         page += "<h2>Curves</h2><div class=curves>";
         page += &curves(("Loss", f64::MIN_POSITIVE), history, |e| Some(e.train_loss), |e| e.validation_loss);
         page += &curves(("Accuracy", 1.0), history, |e| Some(e.train_accuracy), |e| e.validation_accuracy);
+        if history.iter().any(|e| e.train_family_loss.is_some()) {
+            page += &curves(("Loss over families", f64::MIN_POSITIVE), history, |e| e.train_family_loss, |_| None);
+        }
         page += "</div><p>Training is measured on the augmented pictures with dropout, validation on the pictures as they are.";
         if let Some(best) = best_epoch {
             let _ = write!(page, " Epoch {best} of {} was kept.", history.len());

@@ -51,6 +51,9 @@ pub struct Sums {
     /// Over the pictures.
     #[serde(with = "exact")]
     pub loss: f64,
+    /// What families add to it, before it is weighed.
+    #[serde(with = "exact", default)]
+    pub family: f64,
     /// Pictures whose type was right.
     pub right: usize,
     /// Wall time.
@@ -280,7 +283,7 @@ mod tests {
                 classes: vec![BagType::new("tote")],
             },
             at_start: None,
-            epoch: Sums { loss: 0.1 + 0.2, right: 3, seconds: 0.5 },
+            epoch: Sums { loss: 0.1 + 0.2, family: 1.0 / 3.0, right: 3, seconds: 0.5 },
             history: vec![],
             best: Some(Best { epoch: 1, loss: 1.0 / 3.0 }),
             written: Written { lines: 17, events: 18 },

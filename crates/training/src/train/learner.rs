@@ -2,11 +2,12 @@
 
 use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::{Device, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use goodtwin_core::{BagType, Dataset};
 use goodtwin_vision::embedder::rows;
 use goodtwin_vision::{NetworkSpec, Top, Weights};
 
+use super::families::Families;
 use super::splits::Splits;
 use crate::recipe::Start;
 use crate::{Error, Recipe, Result, TrunkCache, whitening};
@@ -19,12 +20,25 @@ const WHITENING_ROWS: usize = 3000;
 pub struct Learner {
     /// What becomes the model.
     pub top: Top,
+    /// The directions of the families in the embedding, `[families, dense]`, where a softmax over families learns; by its
+    /// name it learns at the classifier's rate.
+    pub family_classifier: Option<Param<Tensor<2>>>,
 }
 
 impl Learner {
-    /// A network of this shape, with a random dense layer and softmax.
-    pub fn random(spec: &NetworkSpec, size: u32, imagenet: &Weights, device: &Device) -> Result<Learner> {
-        Ok(Learner { top: Top::init(spec, size, imagenet, device)? })
+    /// A network of this shape, with a random dense layer and softmax, and with so many families.
+    pub fn random(
+        spec: &NetworkSpec,
+        size: u32,
+        families: usize,
+        imagenet: &Weights,
+        device: &Device,
+    ) -> Result<Learner> {
+        let directions = || Param::from_tensor(Tensor::zeros([families, spec.dense], device));
+        Ok(Learner {
+            top: Top::init(spec, size, imagenet, device)?,
+            family_classifier: (families > 0).then(directions),
+        })
     }
 
     /// The network before its first step.
@@ -75,6 +89,32 @@ impl Learner {
             };
             top.classifier = LinearConfig::new(affine.d_out, classes.len()).init(device);
         }
-        Ok((spec, Learner { top }))
+        let directions = family_means(recipe, &top, splits, cache, device)?;
+        Ok((spec, Learner { top, family_classifier: directions }))
     }
+}
+
+/// Where a softmax over families starts: the mean of each family's pictures, as the network sees them before its first step.
+fn family_means(
+    recipe: &Recipe,
+    top: &Top,
+    splits: &Splits,
+    cache: &TrunkCache,
+    device: &Device,
+) -> Result<Option<Param<Tensor<2>>>> {
+    let families = Families::of(&recipe.family, splits);
+    let still = top.valid();
+    let mut rows_of: Vec<Vec<usize>> = vec![vec![]; families.classes()];
+    for row in &splits.train {
+        if let Some(class) = families.class(splits.families[*row]) {
+            rows_of[class].push(*row);
+        }
+    }
+    let mut means = Vec::new();
+    for members in &rows_of {
+        let block4 = cache.batch(members, &vec![0; members.len()], &device.clone().inner())?;
+        means.extend(rows(still.penultimate(block4).mean_dim(0)).remove(0));
+    }
+    let shape = [families.classes(), means.len() / families.classes().max(1)];
+    Ok((families.classes() > 0).then(|| Param::from_data(TensorData::new(means, shape), device)))
 }

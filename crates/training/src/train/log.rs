@@ -31,6 +31,9 @@ pub struct Step {
     pub epoch: usize,
     /// The mean over the batch, before the step was taken.
     pub loss: f32,
+    /// What families add to it, before it is weighed; none without a loss over families.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family_loss: Option<f32>,
     /// The share of the batch whose type the softmax had right.
     pub accuracy: f32,
     /// What the schedule makes of the recipe's learning rates: their factor.
@@ -47,6 +50,9 @@ pub struct Epoch {
     pub step: usize,
     /// Mean over the pictures.
     pub train_loss: f64,
+    /// What families add to it, before it is weighed; none without a loss over families.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_family_loss: Option<f64>,
     /// Over the augmented pictures, while training.
     pub train_accuracy: f64,
     /// Absent when the split is empty.
@@ -101,7 +107,11 @@ impl Log {
         text.push(b'\n');
         self.lines.append(&text)?;
         match line {
-            Line::Step(s) => self.scalars(s.step, &[("train/loss", s.loss), ("train/accuracy", s.accuracy)], now),
+            Line::Step(s) => {
+                let mut values = vec![("train/loss", s.loss), ("train/accuracy", s.accuracy)];
+                values.extend(s.family_loss.map(|loss| ("train/family_loss", loss)));
+                self.scalars(s.step, &values, now)
+            }
             Line::Epoch(e) => {
                 let validation =
                     [("validation/loss", e.validation_loss), ("validation/accuracy", e.validation_accuracy)];
@@ -163,8 +173,9 @@ impl Epoch {
             (Some(loss), Some(accuracy)) => format!(", validation loss {loss:.4} accuracy {accuracy:.3}"),
             _ => String::new(),
         };
+        let family = self.train_family_loss.map_or(String::new(), |loss| format!(" (families {loss:.4})"));
         format!(
-            "epoch {}/{epochs}: loss {:.4} accuracy {:.3}{validation}, {:.1} s",
+            "epoch {}/{epochs}: loss {:.4}{family} accuracy {:.3}{validation}, {:.1} s",
             self.epoch, self.train_loss, self.train_accuracy, self.seconds
         )
     }
@@ -177,7 +188,10 @@ mod tests {
     #[test]
     fn what_comes_after_the_place_to_go_on_from_is_cut_off() {
         let dir = tempfile::tempdir().unwrap();
-        let step = |step: usize| Line::Step(Step { step, epoch: 1, loss: 0.1 + step as f32, accuracy: 0.5, rate: 1.0 });
+        let step = |step: usize| {
+            let family_loss = (step > 1).then_some(0.5);
+            Line::Step(Step { step, epoch: 1, loss: 0.1 + step as f32, family_loss, accuracy: 0.5, rate: 1.0 })
+        };
         let mut log = Log::open(dir.path(), Written::default(), 1.0).unwrap();
         log.append(&step(1), 2.0).unwrap();
         let here = log.sync().unwrap();
@@ -187,6 +201,8 @@ mod tests {
         let events = events::reader::read(&std::fs::read(dir.path().join(events::NAME)).unwrap());
         assert_eq!(events.iter().map(|e| (e.seconds, e.step)).collect::<Vec<_>>(), [(1.0, 0), (2.0, 1), (5.0, 3)]);
         assert_eq!(events[2].scalars[0], ("train/loss".to_string(), 3.1));
+        assert_eq!(events[2].scalars[2], ("train/family_loss".to_string(), 0.5));
+        assert_eq!(events[1].scalars.len(), 2);
         assert_eq!(read(dir.path()).unwrap(), [step(1), step(3)]);
     }
 }

@@ -3,6 +3,7 @@
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Tensor, TensorData};
 
+use super::families::{Families, FamilyHead};
 use super::learner::Learner;
 use crate::Recipe;
 
@@ -11,33 +12,49 @@ use crate::Recipe;
 pub struct Labels<'a> {
     /// The class of each, by place in the list of classes.
     pub types: &'a [usize],
+    /// The group of each (see [`Families`]); not read without a loss over families.
+    pub families: &'a [usize],
 }
 
 /// All losses of a recipe.
 pub struct Losses {
     types: TypeLoss,
+    families: Option<FamilyHead>,
 }
 
 /// What a forward pass gave.
 pub struct Passed {
     /// The mean over the pictures; what is differentiated.
     pub loss: Tensor<1>,
+    /// What families add to it, before it is weighed.
+    pub family: Option<Tensor<1>>,
     /// `[n, classes]`.
     pub logits: Tensor<2>,
 }
 
 impl Losses {
     /// `counts` are the training pictures of each class.
-    pub fn new(recipe: &Recipe, counts: &[usize]) -> Losses {
+    pub fn new(recipe: &Recipe, counts: &[usize], families: &Families) -> Losses {
         let optimizer = &recipe.optimizer;
-        Losses { types: TypeLoss::new(counts, optimizer.label_smoothing, optimizer.class_balance) }
+        Losses {
+            types: TypeLoss::new(counts, optimizer.label_smoothing, optimizer.class_balance),
+            families: FamilyHead::new(&recipe.family, families),
+        }
     }
 
     /// See pictures (block 4) and compare with their labels.
     pub fn pass(&self, learner: &Learner, block4: Tensor<4>, labels: Labels<'_>) -> Passed {
-        let penultimate = learner.top.penultimate(block4);
-        let logits = learner.top.logits(penultimate);
-        Passed { loss: self.types.of(logits.clone(), labels.types), logits }
+        self.pass_pooled(learner, learner.top.pooled(block4), labels)
+    }
+
+    /// [`Losses::pass`] from what the dense layer sees.
+    pub fn pass_pooled(&self, learner: &Learner, pooled: Tensor<2>, labels: Labels<'_>) -> Passed {
+        let penultimate = learner.top.dense_of(pooled);
+        let logits = learner.top.logits(penultimate.clone());
+        let types = self.types.of(logits.clone(), labels.types);
+        let Some(head) = &self.families else { return Passed { loss: types, family: None, logits } };
+        let family = head.of(penultimate, learner, labels.families);
+        Passed { loss: types + family.clone() * head.weight(), family: Some(family), logits }
     }
 }
 

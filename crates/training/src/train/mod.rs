@@ -9,7 +9,7 @@
 //! - [`learner`]: [`Learner`](learner::Learner): what learns, before its first step.
 //! - [`plan`]: which pictures a step sees, in which views, and what its dropout draws from.
 //! - [`batches`]: reads them while the step before is at work.
-//! - [`loss`]: what a step is to lower.
+//! - [`loss`]: what a step is to lower; [`families`]: what families add to it.
 //! - [`schedule`], [`optimizer`]: from a gradient to a step.
 //! - [`averaging`]: the mean of the weights over the last steps.
 //! - [`steps`]: the loop.
@@ -22,6 +22,7 @@
 pub mod averaging;
 pub mod batches;
 pub mod checkpoint;
+pub mod families;
 pub mod learner;
 pub mod log;
 pub mod loss;
@@ -50,9 +51,11 @@ use crate::cache::Source;
 use crate::evaluate::{Seen, Start as AtStart};
 use crate::memory::{Estimate, gib};
 use crate::metrics::{Confusion, argmax};
+use crate::recipe::FamilyLoss;
 use crate::retrieval::{self, Retrieval};
 use crate::{Error, Recipe, Result, TrunkCache, Ui, model_card, report};
 use checkpoint::{Checkpoints, State, Sums};
+use families::Families;
 use learner::Learner;
 pub use log::Epoch;
 use log::{Log, Written};
@@ -125,11 +128,12 @@ pub fn train(job: &Job<'_>) -> Result<Summary> {
             false => Error::Unfinished(out.clone()),
         });
     }
+    let families = families(job, &splits)?;
     let part = part(job, classes.len(), &splits)?;
     let imagenet = job.recipe.trunk.load(&job.places.imagenet)?;
     let card = RunCard::of(job, &imagenet);
     card.write(out)?;
-    let run = Run { job, part, classes, splits, imagenet, checkpoints: Checkpoints::of(out, card.id()) };
+    let run = Run { job, part, classes, splits, families, imagenet, checkpoints: Checkpoints::of(out, card.id()) };
     run.go().inspect_err(|e| {
         // Nothing to go on from; a dump is for a person to look at.
         if !out.join("checkpoints/latest.json").exists() && !matches!(e, Error::NotANumber { .. }) {
@@ -156,13 +160,27 @@ pub fn resume(job: &Job<'_>) -> Result<Summary> {
     }
     let classes = job.dataset.classes();
     let splits = Splits::of(job.dataset, &classes)?;
+    let families = families(job, &splits)?;
     let part = part(job, classes.len(), &splits)?;
-    Run { job, part, classes, splits, imagenet, checkpoints: Checkpoints::of(out, card.id()) }.go()
+    Run { job, part, classes, splits, families, imagenet, checkpoints: Checkpoints::of(out, card.id()) }.go()
 }
 
 /// Whether there is nothing left to do: the model is there.
 pub fn is_finished(run: &Path) -> bool {
     run.join("model.json").exists()
+}
+
+/// What a loss over families needs to know.
+fn families(job: &Job<'_>, splits: &Splits) -> Result<Families> {
+    let families = Families::of(&job.recipe.family, splits);
+    if job.recipe.family.loss == FamilyLoss::NormalisedSoftmax && families.classes() < 2 {
+        let what = format!(
+            "has {} families of two pictures in the training split: a softmax over families tells at least two apart",
+            families.classes()
+        );
+        return Err(Error::Dataset { dataset: job.dataset.root.clone(), what });
+    }
+    Ok(families)
 }
 
 /// How many pictures go through the network at once.
@@ -186,6 +204,7 @@ struct Run<'a> {
     part: usize,
     classes: Vec<BagType>,
     splits: Splits,
+    families: Families,
     imagenet: Weights,
     checkpoints: Checkpoints,
 }
@@ -200,14 +219,16 @@ impl Run<'_> {
             Some(found) => {
                 note(format_args!("going on after step {}", found.state.step));
                 let device = compute.device().clone().autodiff();
-                let learner = Learner::random(&found.state.network, preprocess.size, imagenet, &device)?;
+                let learner =
+                    Learner::random(&found.state.network, preprocess.size, self.families.classes(), imagenet, &device)?;
                 Progress::load(self.job, found, learner)?
             }
             None => self.start(&cache)?,
         };
         // The last digits of a sum depend on it, so that a run keeps to the one that it began with, where that fits.
         let part = progress.state.part.min(self.part);
-        let steps = Steps { job: self.job, splits: &self.splits, cache: &cache, checkpoints: &self.checkpoints, part };
+        let (job, splits, families) = (self.job, &self.splits, &self.families);
+        let steps = Steps { job, splits, families, cache: &cache, checkpoints: &self.checkpoints, part };
         let (state, learner) = steps.run(progress)?;
         let summary = self.finish(&cache, state, &learner)?;
         self.checkpoints.remove()?;

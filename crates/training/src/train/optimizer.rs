@@ -175,6 +175,7 @@ mod tests {
     fn recipe() -> recipe::Optimizer {
         recipe::Optimizer {
             rule: Rule::Adamw,
+            fine_tune_from: recipe::FineTune::Block5,
             block5: 1e-5,
             dense: 1e-4,
             classifier: 1e-3,
@@ -193,6 +194,7 @@ mod tests {
         assert_eq!(rate("top.block5.convs.0.weight"), 0.5e-5);
         assert_eq!(rate("top.dense.bias"), 0.5e-4);
         assert_eq!(rate("top.classifier.weight"), 0.5e-3);
+        assert_eq!(rate("family_classifier"), 0.5e-3);
         assert_eq!(rates.base(), 0.5e-5);
     }
 

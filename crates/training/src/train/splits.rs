@@ -1,5 +1,7 @@
 //! Which rows are trained on, choose the epoch, and are measured at the end.
 
+use std::collections::BTreeMap;
+
 use goodtwin_core::{BagType, Dataset, Split};
 
 use crate::{Error, Result};
@@ -14,6 +16,10 @@ pub struct Splits {
     pub test: Vec<usize>,
     /// The class of each row, by place in the list of classes.
     pub labels: Vec<usize>,
+    /// The group of each row: rows of a family share one; a picture without a family has one of its own.
+    pub families: Vec<usize>,
+    /// The picture of each row: offers may share one.
+    pub pictures: Vec<usize>,
 }
 
 impl Splits {
@@ -48,7 +54,13 @@ impl Splits {
                 elsewhere.join(", ")
             ));
         }
-        Ok(Splits { train, validation: of(Split::Validation), test: of(Split::Test), labels })
+        let picture = |i: usize| dataset.rows[i].sha256.as_str();
+        let families = numbers(dataset.rows.iter().enumerate().map(|(i, row)| match &row.family {
+            Some(family) => format!("family/{family}"),
+            None => format!("picture/{}", picture(i)),
+        }));
+        let pictures = numbers((0..dataset.rows.len()).map(|i| picture(i).to_string()));
+        Ok(Splits { train, validation: of(Split::Validation), test: of(Split::Test), labels, families, pictures })
     }
 
     /// The training pictures of each class.
@@ -60,4 +72,14 @@ impl Splits {
         }
         counts
     }
+}
+
+/// A number for each name, in the order in which they first come.
+fn numbers(names: impl Iterator<Item = String>) -> Vec<usize> {
+    let mut known = BTreeMap::new();
+    let number = |name| {
+        let next = known.len();
+        *known.entry(name).or_insert(next)
+    };
+    names.map(number).collect()
 }

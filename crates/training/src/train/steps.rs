@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor, TensorData};
 use goodtwin_core::{Dataset, atomic};
+use goodtwin_vision::Top;
 use goodtwin_vision::embedder::rows;
 
 use super::Job;
 use super::averaging::Average;
 use super::batches;
 use super::checkpoint::{Best, Checkpoints, Found, State, Tensors};
+use super::families::Families;
 use super::learner::Learner;
 use super::log::{Epoch, Line, Log, Step, Written};
 use super::loss::{Labels, Losses};
@@ -23,6 +25,7 @@ use super::plan::{Batch, Plan};
 use super::schedule::Schedule;
 use super::splits::Splits;
 use crate::metrics::argmax;
+use crate::recipe::{FamilyLoss, FineTune};
 use crate::retrieval::Retrieval;
 use crate::{Error, Result, TrunkCache, recipe};
 
@@ -91,6 +94,8 @@ pub struct Steps<'a> {
     pub job: &'a Job<'a>,
     /// The rows.
     pub splits: &'a Splits,
+    /// Their families, as far as a loss asks.
+    pub families: &'a Families,
     /// What the trunk says of them.
     pub cache: &'a TrunkCache,
     /// Where to go on after a kill.
@@ -108,12 +113,15 @@ impl Steps<'_> {
             train: self.splits.train.clone(),
             views: self.cache.views(),
             batch_size: recipe.batch_size,
+            partners: self.families.partners().cloned(),
         };
         let (steps, epochs) = (plan.steps(), recipe.epochs);
         let warm_up = (recipe.optimizer.warm_up * steps as f64).round() as usize;
         let schedule = Schedule::new(recipe.optimizer.schedule, warm_up, epochs * steps);
-        let losses = Losses::new(recipe, &self.splits.class_counts());
+        let losses = Losses::new(recipe, &self.splits.class_counts(), self.families);
         let device = job.compute.device().clone().autodiff();
+        // Where block 5 does not learn, nothing goes back through it, and it is worked out as at the query.
+        let fixed = (recipe.optimizer.fine_tune_from == FineTune::Dense).then(|| at.learner.valid().top.fix());
         let seconds = || (job.now)().as_secs_f64();
         let mut log = Log::open(&job.places.out, at.state.written, seconds())?;
         if at.state.written == Written::default() {
@@ -136,7 +144,11 @@ impl Steps<'_> {
                     device.seed(plan.noise(at.state.step, number));
                     let rows =
                         batch.rows.chunks(self.part).nth(number).expect("a batch has as many parts as were read");
-                    pass.add(&losses, &at.learner, Tensor::from_data(block4?, &device), self.labels(rows), batch);
+                    let pooled = see(fixed.as_ref(), &at.learner, block4?, &device);
+                    let types: Vec<usize> = rows.iter().map(|i| self.splits.labels[*i]).collect();
+                    let families: Vec<usize> = rows.iter().map(|i| self.splits.families[*i]).collect();
+                    let labels = Labels { types: &types, families: &families };
+                    pass.add(&losses, &at.learner, pooled, labels, batch);
                 }
                 let factor = schedule.factor(at.state.step);
                 if !pass.loss.is_finite() {
@@ -155,16 +167,19 @@ impl Steps<'_> {
                     average.update(&at.learner);
                 }
                 at.state.step += 1;
-                at.state.epoch.loss += f64::from(pass.loss) * batch.rows.len() as f64;
+                let weight = batch.rows.len() as f64;
+                at.state.epoch.loss += f64::from(pass.loss) * weight;
+                at.state.epoch.family += pass.family.map_or(0.0, f64::from) * weight;
                 at.state.epoch.right += pass.right;
                 at.state.epoch.seconds += ((job.now)() - started).as_secs_f64();
                 let accuracy = pass.right as f32 / batch.rows.len() as f32;
                 bar.inc(1);
                 let step = at.state.step;
                 log.scalars(step, &learning_rates(&recipe.optimizer, factor), seconds())?;
-                log.append(&Line::Step(Step { step, epoch, loss: pass.loss, accuracy, rate: factor }), seconds())
+                let line = Step { step, epoch, loss: pass.loss, family_loss: pass.family, accuracy, rate: factor };
+                log.append(&Line::Step(line), seconds())
             })?;
-            let line = self.end_epoch(&mut at, epoch)?;
+            let line = self.end_epoch(&mut at, epoch, plan.pictures())?;
             job.ui.line(&bar, &line.describe(epochs));
             log.append(&Line::Epoch(line.clone()), seconds())?;
             at.state.history.push(line);
@@ -175,7 +190,7 @@ impl Steps<'_> {
     }
 
     /// Measure on the validation split, and keep the weights if they are the best.
-    fn end_epoch(&self, at: &mut Progress, epoch: usize) -> Result<Epoch> {
+    fn end_epoch(&self, at: &mut Progress, epoch: usize, pictures: usize) -> Result<Epoch> {
         let started = (self.job.now)();
         let network = at.network()?;
         let (which, labels) = (&self.splits.validation, &self.splits.labels);
@@ -187,11 +202,13 @@ impl Steps<'_> {
             return Err(self.not_a_number(loss as f32, epoch, at.state.step, &batch));
         }
         let sums = std::mem::take(&mut at.state.epoch);
-        let pictures = self.splits.train.len() as f64;
+        let pictures = pictures as f64;
+        let family = self.job.recipe.family.loss != FamilyLoss::None;
         let line = Epoch {
             epoch,
             step: at.state.step,
             train_loss: sums.loss / pictures,
+            train_family_loss: family.then_some(sums.family / pictures),
             train_accuracy: sums.right as f64 / pictures,
             validation_loss: validation.as_ref().map(|m| m.loss),
             validation_accuracy: validation.as_ref().map(|m| m.accuracy(labels)),
@@ -204,10 +221,6 @@ impl Steps<'_> {
             at.best = Some(network);
         }
         Ok(line)
-    }
-
-    fn labels(&self, rows: &[usize]) -> Vec<usize> {
-        rows.iter().map(|i| self.splits.labels[*i]).collect()
     }
 
     /// Say which pictures the loss was no number on; a file beside the run has all of them.
@@ -241,18 +254,30 @@ fn learning_rates(recipe: &recipe::Optimizer, factor: f64) -> Vec<(&'static str,
     groups(recipe).into_iter().map(|group| (group.tag, (group.rate * factor) as f32)).collect()
 }
 
+/// What the dense layer sees: through a block 5 that learns, or one that is `fixed`.
+fn see(fixed: Option<&Top>, learner: &Learner, block4: TensorData, device: &Device) -> Tensor<2> {
+    match fixed {
+        Some(top) => Tensor::from_inner(top.pooled(Tensor::from_data(block4, &device.clone().inner()))),
+        None => learner.top.pooled(Tensor::from_data(block4, device)),
+    }
+}
+
 /// What the parts of a batch add up to.
 #[derive(Default)]
 struct Pass {
     loss: f32,
+    family: Option<f32>,
     right: usize,
     gradients: GradientsAccumulator<Learner>,
 }
 
 impl Pass {
-    fn add(&mut self, losses: &Losses, learner: &Learner, block4: Tensor<4>, labels: Vec<usize>, whole: &Batch) {
-        let share = labels.len() as f32 / whole.rows.len() as f32;
-        let passed = losses.pass(learner, block4, Labels { types: &labels });
+    fn add(&mut self, losses: &Losses, learner: &Learner, pooled: Tensor<2>, labels: Labels<'_>, whole: &Batch) {
+        let share = labels.types.len() as f32 / whole.rows.len() as f32;
+        let passed = losses.pass_pooled(learner, pooled, labels);
+        if let Some(loss) = passed.family {
+            *self.family.get_or_insert(0.0) += loss.into_scalar::<f32>() * share;
+        }
         let loss = passed.loss * share;
         self.loss += loss.clone().into_scalar::<f32>();
         if !self.loss.is_finite() {
@@ -260,7 +285,7 @@ impl Pass {
         }
         self.gradients.accumulate(learner, GradientsParams::from_grads(loss.backward(), learner));
         self.right +=
-            rows(passed.logits.inner()).iter().zip(&labels).filter(|(row, label)| argmax(row) == **label).count();
+            rows(passed.logits.inner()).iter().zip(labels.types).filter(|(row, label)| argmax(row) == **label).count();
     }
 }
 
