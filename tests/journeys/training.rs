@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Ended, Small, binary, goodtwin, run, striped_folder, train, workspace};
 
@@ -137,6 +137,41 @@ fn a_run_repeats_byte_for_byte_on_any_number_of_threads_and_through_kills() {
     assert!(ended.stdout.contains("the run is finished"), "{}", ended.stdout);
     let ended = bench.train("killed");
     assert_eq!(ended.code, 73, "{}", ended.stderr);
+}
+
+#[test]
+fn a_loss_over_families_goes_on_through_kills_as_well() {
+    let bench = Bench::new();
+    // Pairs of pictures are families.
+    let rows = (0..24).map(|i| {
+        let class = ["broad", "narrow"][i / 12];
+        let row = json!({ "file_name": format!("{class}/{:02}.png", i % 12), "bag_type": class, "family": (i / 2).to_string() });
+        format!("{row}\n")
+    });
+    fs::write(bench.path("pictures/metadata.jsonl"), rows.collect::<String>()).unwrap();
+    run(goodtwin(["dataset", "import"]).arg(bench.path("pictures")).arg("--out").arg(bench.path("dataset"))).ok();
+    for (name, family, from) in
+        [("pairs", "loss = 'supcon'", "block5"), ("classes", "loss = 'normalised-softmax'\nmargin = 0.2", "dense")]
+    {
+        bench.recipe("recipe", |text| {
+            let rule = format!("rule = 'adamw'\nfine_tune_from = '{from}'");
+            text.replace("epochs = 4", "epochs = 2").replace("rule = 'adamw'", &rule) + "[family]\n" + family + "\n"
+        });
+        let (whole, killed) = (format!("whole-{name}"), format!("killed-{name}"));
+        bench.train(&whole).ok();
+        let steps = bench.steps(&whole);
+        assert!(steps.iter().all(|line| line.contains("family_loss")), "{steps:?}");
+        assert!(bench.killed(bench.begin(&killed), || !bench.checkpoints(&killed).is_empty()));
+        let mut again = goodtwin(["train", "--resume"]);
+        again.arg(bench.path(&killed));
+        bench.killed(again, || bench.steps(&killed).len() >= 3);
+        bench.resume(&killed).ok();
+        assert_eq!(bench.steps(&killed), steps);
+        assert_eq!(bench.model(&killed), bench.model(&whole), "the kills have changed nothing");
+    }
+    bench.recipe("recipe", |text| text + "[family]\nloss = 'arcface'\n");
+    let ended = bench.train("unknown");
+    assert!(ended.code == 2 && ended.stderr.contains("normalised-softmax"), "{}", ended.stderr);
 }
 
 #[test]

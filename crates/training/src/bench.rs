@@ -308,6 +308,7 @@ impl Bench<'_> {
             trunk: Architecture::Vgg16,
             trunk_sha256: self.imagenet.id().clone(),
             pooling: head.pooling,
+            block5_weight: head.block5_weight,
             crops: self.recipe.preprocess.crops.len(),
             dense: head.dense,
             activation: head.activation,

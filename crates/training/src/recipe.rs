@@ -45,6 +45,9 @@ pub struct Recipe {
 pub struct Head {
     /// What the dense layer sees.
     pub pooling: Pooling,
+    /// How much block 5 counts beside block 4, with `pooling` "joint".
+    #[serde(default = "even")]
+    pub block5_weight: f64,
     /// Units of the dense layer, at most: whitening has no more directions than there are training pictures.
     pub dense: usize,
     /// What follows it.
@@ -53,6 +56,10 @@ pub struct Head {
     pub dropout: f64,
     /// How it starts.
     pub start: Start,
+}
+
+fn even() -> f64 {
+    1.0
 }
 
 /// How the dense layer starts.
@@ -204,6 +211,8 @@ impl Recipe {
         expect((2..=8192).contains(&self.head.dense), "head.dense", &self.head.dense, "2 to 8192")?;
         let dropout = self.head.dropout;
         expect((0.0..1.0).contains(&dropout), "head.dropout", &dropout, "0 up to, not including, 1")?;
+        let weight = self.head.block5_weight;
+        expect(weight > 0.0 && weight <= 100.0, "head.block5_weight", &weight, "above 0, up to 100")?;
         let o = &self.optimizer;
         for (key, rate) in [("block5", o.block5), ("dense", o.dense), ("classifier", o.classifier)] {
             let key = format!("optimizer.{key}");
@@ -290,6 +299,8 @@ mod tests {
             ("block5", "-1.0", "`optimizer.block5` is -1: expected a learning rate above 0"),
             ("block5", "0.0", "`optimizer.block5` is 0: expected a learning rate above 0"),
             ("dropout", "1.0", "`head.dropout` is 1: expected 0 up to"),
+            ("block5_weight", "0.0", "`head.block5_weight` is 0: expected above 0"),
+            ("temperature", "0.0", "`family.temperature` is 0: expected 0.005"),
         ] {
             let error = change(key, value);
             assert_eq!(error.exit_code(), 2);

@@ -29,6 +29,9 @@ pub struct NetworkSpec {
     pub trunk_sha256: ContentId,
     /// What the dense layer sees.
     pub pooling: Pooling,
+    /// How much block 5 counts beside block 4, where the dense layer sees both.
+    #[serde(default = "even", skip_serializing_if = "is_even")]
+    pub block5_weight: f64,
     /// How many crops of a picture it sees together, one after the other.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub crops: usize,
@@ -47,6 +50,15 @@ impl NetworkSpec {
     pub fn pooled_len(&self, size: u32) -> usize {
         self.crops * self.pooling.len(self.trunk, size)
     }
+}
+
+fn even() -> f64 {
+    1.0
+}
+
+// Left out where it is one, so that models from before there was a weight keep their ids.
+fn is_even(weight: &f64) -> bool {
+    *weight == 1.0
 }
 
 fn one() -> usize {

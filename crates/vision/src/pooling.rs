@@ -14,8 +14,9 @@ pub enum Pooling {
     Flatten,
     /// The generalised mean of block 5: a value a channel, 512 of VGG16.
     Gem,
-    /// Block 4 over a 3x3 grid beside the generalised mean of block 5, each of length 1: 5,120 values of VGG16. Middle
-    /// textures and where they lie tell models apart on plain grounds; the deepest block carries across grounds.
+    /// Block 4 over a 3x3 grid, of length 1, beside the generalised mean of block 5, of a length of its own: 5,120 values of
+    /// VGG16. Middle textures and where they lie tell models apart on plain grounds; the deepest block carries across
+    /// grounds.
     Joint,
 }
 
@@ -30,12 +31,12 @@ impl Pooling {
         }
     }
 
-    /// Block 4 and block 5 in, `[n, len]` out.
-    pub fn forward(self, block4: Tensor<4>, block5: Tensor<4>) -> Tensor<2> {
+    /// Block 4 and block 5 in, `[n, len]` out. `weight` is how much block 5 counts where both are seen.
+    pub fn forward(self, block4: Tensor<4>, block5: Tensor<4>, weight: f64) -> Tensor<2> {
         match self {
             Pooling::Flatten => block5.flatten(1, 3),
             Pooling::Gem => gem(block5),
-            Pooling::Joint => Tensor::cat(vec![unit(grid(block4)), unit(gem(block5))], 1),
+            Pooling::Joint => Tensor::cat(vec![unit(grid(block4)), unit(gem(block5)) * weight], 1),
         }
     }
 }

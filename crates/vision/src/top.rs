@@ -34,6 +34,8 @@ pub struct Top {
     #[module(skip)]
     pooling: Pooling,
     #[module(skip)]
+    block5_weight: f64,
+    #[module(skip)]
     crops: usize,
     #[module(skip)]
     activation: Activation,
@@ -48,6 +50,7 @@ impl Top {
             dropout: DropoutConfig::new(spec.dropout).init(),
             classifier: LinearConfig::new(spec.dense, spec.classes.len()).init(device),
             pooling: spec.pooling,
+            block5_weight: spec.block5_weight,
             crops: spec.crops,
             activation: spec.activation,
         })
@@ -67,6 +70,7 @@ impl Top {
             dropout: DropoutConfig::new(spec.dropout).init(),
             classifier: linear("classifier", spec.dense, spec.classes.len())?,
             pooling: spec.pooling,
+            block5_weight: spec.block5_weight,
             crops: spec.crops,
             activation: spec.activation,
         })
@@ -81,7 +85,7 @@ impl Top {
     /// What the dense layer sees: block 4 of all crops in, `[n, crops * pooling.len(size)]` out.
     pub fn pooled(&self, block4: Tensor<4>) -> Tensor<2> {
         let block5 = self.block5.forward(block4.clone());
-        let pooled = self.pooling.forward(block4, block5);
+        let pooled = self.pooling.forward(block4, block5, self.block5_weight);
         let [rows, width] = pooled.dims();
         pooled.reshape([rows / self.crops, self.crops * width])
     }

@@ -115,6 +115,7 @@ fn a_step_from_the_cache_has_the_loss_of_one_without_it() {
         trunk: Architecture::Vgg16,
         trunk_sha256: imagenet.id().clone(),
         pooling: Pooling::Joint,
+        block5_weight: 0.5,
         crops: 2,
         dense: 32,
         activation: Activation::None,

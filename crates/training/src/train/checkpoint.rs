@@ -276,6 +276,7 @@ mod tests {
                 trunk: Architecture::Vgg16,
                 trunk_sha256: ContentId::of("trunk"),
                 pooling: Pooling::Gem,
+                block5_weight: 0.5,
                 crops: 1,
                 dense: 2,
                 activation: Activation::None,

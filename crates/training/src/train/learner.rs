@@ -59,6 +59,7 @@ impl Learner {
             trunk: recipe.trunk,
             trunk_sha256: imagenet.id().clone(),
             pooling: head.pooling,
+            block5_weight: head.block5_weight,
             crops: recipe.preprocess.crops.len(),
             dense: head.dense,
             activation: head.activation,
