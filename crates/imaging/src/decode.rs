@@ -22,26 +22,6 @@ pub const MAX_ALLOCATION: u64 = 256 << 20;
 /// progressive JPEG with colour at full resolution.
 pub const MAX_PEAK: u64 = 448 << 20;
 
-/// What a file is, once it was decoded and found whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Inspected {
-    /// By its bytes, whatever its name says.
-    pub format: Format,
-    /// Pixels, upright.
-    pub width: u32,
-    /// Pixels, upright.
-    pub height: u32,
-}
-
-/// The full check of a file, decoding included: what passes here is a [`Picture`] later.
-///
-/// # Errors
-/// Every [`Refusal`].
-pub fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
-    let (format, picture) = decode(bytes)?;
-    Ok(Inspected { format, width: picture.width(), height: picture.height() })
-}
-
 /// A file's picture, and what the file is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decoded {
@@ -61,8 +41,11 @@ pub fn decode_any_size(bytes: &[u8]) -> Result<Decoded, Refusal> {
     decode_from(bytes, 1)
 }
 
-/// Decode, turn upright, flatten on white.
-pub(crate) fn decode(bytes: &[u8]) -> Result<(Format, Picture), Refusal> {
+/// The full check of a file: decode, turn upright, flatten on white. What it is, by its bytes, and its pixels.
+///
+/// # Errors
+/// Every [`Refusal`].
+pub fn decode(bytes: &[u8]) -> Result<(Format, Picture), Refusal> {
     let decoded = decode_from(bytes, MIN_SIDE)?;
     Ok((decoded.format, decoded.picture))
 }
@@ -236,12 +219,11 @@ mod tests {
     }
 
     #[test]
-    fn every_sample_decodes_and_is_what_inspect_says() {
+    fn every_sample_decodes_and_is_what_it_is_named() {
         for (name, bytes) in samples::all() {
-            let picture = Picture::decode(&bytes).unwrap_or_else(|r| panic!("{name}: {r}"));
-            let found = inspect(&bytes).unwrap();
-            assert!(name.starts_with(found.format.extension()), "{name}");
-            assert_eq!((found.width, found.height), (picture.width(), picture.height()), "{name}");
+            let (format, picture) = decode(&bytes).unwrap_or_else(|r| panic!("{name}: {r}"));
+            assert!(name.starts_with(format.extension()), "{name}");
+            assert_eq!(Picture::decode(&bytes).unwrap(), picture, "{name}");
         }
     }
 

@@ -8,6 +8,7 @@
 //! A hash of a few dozen bits, as perceptual hashes are elsewhere, cannot keep those apart: recoloured product photographs
 //! agree in every bit of luma. The limits below were measured; `docs/conformance.md` has the figures.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -17,6 +18,8 @@ use crate::Picture;
 const LUMA: usize = 12;
 /// Cells of chroma on a side.
 const CHROMA: usize = 6;
+/// Blocks of luma cells on a side.
+const BLOCKS: usize = 4;
 const LUMA_CELLS: usize = LUMA * LUMA;
 const CHROMA_CELLS: usize = CHROMA * CHROMA;
 const VIEW_BYTES: usize = 2 + LUMA_CELLS + 2 * CHROMA_CELLS;
@@ -133,30 +136,66 @@ impl FromStr for Fingerprint {
     }
 }
 
-/// Which of its two views is looked at.
-type ViewOf = fn(&Fingerprint) -> &View;
-
 /// All pairs of near pictures, as positions, the lower one first, in order.
-///
-/// Means cannot differ more than the cells that they are of, so only pictures of about the same mean luma are compared: among
-/// 20,000 that is a few in a hundred of all pairs.
 pub fn near_pairs(all: &[Fingerprint]) -> Vec<(usize, usize)> {
+    let mut shots = Shots::default();
     let mut pairs = Vec::new();
-    let views: [(ViewOf, &Limits); 2] = [(|f| &f.frame, &FRAME), (|f| &f.subject, &SUBJECT)];
-    for (view, limits) in views {
-        let mut by_mean: Vec<(f64, usize)> = all.iter().enumerate().map(|(n, f)| (view(f).mean(), n)).collect();
-        by_mean.sort_by(|a, b| a.0.total_cmp(&b.0));
-        for (at, &(mean, n)) in by_mean.iter().enumerate() {
-            for &(_, m) in by_mean[at + 1..].iter().take_while(|(other, _)| other - mean <= limits.luma) {
-                if view(&all[n]).distance(view(&all[m]), limits) <= 1.0 {
-                    pairs.push((n.min(m), n.max(m)));
+    for (n, print) in all.iter().enumerate() {
+        pairs.extend(shots.near(print).into_iter().map(|m| (m, n)));
+        shots.add(n, print);
+    }
+    pairs.sort_unstable();
+    pairs
+}
+
+/// Fingerprints among which near ones are found.
+///
+/// Blocks' means cannot differ more than the cells that they are of, so only those are compared whose luma is about the same,
+/// as a whole and then block by block.
+#[derive(Default)]
+pub struct Shots<'a> {
+    frames: Shelves<'a>,
+    subjects: Shelves<'a>,
+}
+
+/// Views by their mean luma, rounded down.
+type Shelves<'a> = BTreeMap<i32, Vec<(Blocks, usize, &'a View)>>;
+
+impl<'a> Shots<'a> {
+    /// Add one, under a number of its own.
+    pub fn add(&mut self, number: usize, print: &'a Fingerprint) {
+        for (shelves, view) in [(&mut self.frames, &print.frame), (&mut self.subjects, &print.subject)] {
+            shelves.entry(view.mean() as i32).or_default().push((view.blocks(), number, view));
+        }
+    }
+
+    /// The numbers of those that are near to this one, in order.
+    pub fn near(&self, print: &Fingerprint) -> Vec<usize> {
+        let mut found = Vec::new();
+        let views = [(&self.frames, &print.frame, &FRAME), (&self.subjects, &print.subject, &SUBJECT)];
+        for (shelves, view, limits) in views {
+            let (mean, blocks) = (view.mean(), view.blocks());
+            let reach = (mean - limits.luma).floor() as i32..=(mean + limits.luma) as i32;
+            // Single precision, and so a hair more than the limit.
+            let most = (limits.luma * limits.luma * 1.001) as f32;
+            for (others, number, other) in shelves.range(reach).flat_map(|(_, shelf)| shelf) {
+                if square_apart(&blocks, others) <= most && view.distance(other, limits) <= 1.0 {
+                    found.push(*number);
                 }
             }
         }
+        found.sort_unstable();
+        found.dedup();
+        found
     }
-    pairs.sort_unstable();
-    pairs.dedup();
-    pairs
+}
+
+/// Mean luma of blocks of cells.
+type Blocks = [f32; BLOCKS * BLOCKS];
+
+/// The mean squared difference.
+fn square_apart(a: &Blocks, b: &Blocks) -> f32 {
+    a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f32>() / a.len() as f32
 }
 
 /// Left, top, width and height, as parts of the picture's sides.
@@ -228,6 +267,15 @@ impl View {
 
     fn mean(&self) -> f64 {
         self.luma.iter().map(|v| f64::from(*v)).sum::<f64>() / LUMA_CELLS as f64
+    }
+
+    fn blocks(&self) -> Blocks {
+        const SIDE: usize = LUMA / BLOCKS;
+        let mut blocks = Blocks::default();
+        for (n, luma) in self.luma.iter().enumerate() {
+            blocks[n / LUMA / SIDE * BLOCKS + n % LUMA / SIDE] += f32::from(*luma) / (SIDE * SIDE) as f32;
+        }
+        blocks
     }
 
     /// Standard deviation of the luma cells.

@@ -18,7 +18,7 @@ pub mod refusal;
 pub mod sniff;
 mod webp;
 
-pub use decode::{Decoded, Inspected, decode_any_size, inspect};
+pub use decode::{Decoded, decode, decode_any_size};
 pub use fingerprint::Fingerprint;
 pub use picture::Picture;
 pub use refusal::Refusal;

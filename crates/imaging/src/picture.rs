@@ -33,7 +33,7 @@ impl Picture {
     /// # Errors
     /// Every [`Refusal`].
     pub fn decode(bytes: &[u8]) -> Result<Self, Refusal> {
-        decode::decode(bytes).map(|(_, picture)| picture)
+        decode(bytes).map(|(_, picture)| picture)
     }
 
     /// Pixels.

@@ -1,12 +1,16 @@
 //! What a store has: its feed or its listings, followed to their end, or to a cap where they have none.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 
 use goodtwin_core::ContentId;
+use tokio::sync::Mutex;
 use url::Url;
 
+use crate::Error;
 use crate::browser::Browser;
 use crate::config::Source;
+use crate::extract::shopify::Entry;
 use crate::extract::{Listing, links, shopify};
 use crate::pages::{ReadError, Text};
 use crate::store_run::{StoreEnd, StoreRun};
@@ -33,9 +37,22 @@ impl Default for Caps {
 pub(crate) struct Found {
     pub key: String,
     pub url: Url,
-    /// What the listing itself says of it: all, or why that cannot be read, in a feed; nothing, in a page.
-    pub listing: Option<Result<Listing, String>>,
+    /// Where all of it is said, in a feed; a listing in a page says nothing of it.
+    pub feed: Option<FeedPlace>,
 }
+
+/// An entry of a feed's page. The page stands in the journal, so that memory need not hold the whole feed.
+pub(crate) struct FeedPlace {
+    page: Arc<Url>,
+    product: usize,
+    entry: usize,
+}
+
+/// The pages of a feed that were read last. Items are worked on in the feed's order, a few at once: two pages at most.
+#[derive(Default)]
+pub(crate) struct FeedPages(Mutex<VecDeque<FeedPage>>);
+
+type FeedPage = (Arc<Url>, Arc<Vec<Vec<Entry>>>);
 
 /// Listings that follow one another from one start.
 struct Chain<T> {
@@ -95,12 +112,16 @@ impl StoreRun<'_> {
                 let products = products.map_err(|e| StoreEnd::Trouble(format!("{url}: {e}")))?;
                 let goes_on = chain.goes_on(products.iter().flatten().map(|(key, _)| key), &self.caps);
                 let is_last = products.len() < shopify::PER_PAGE || !goes_on;
-                for (key, listing) in products.into_iter().flatten() {
-                    if seen.insert(key.clone()) {
-                        let address =
-                            listing.as_ref().ok().and_then(|l| self.store.file.base.join(l.address.as_deref()?).ok());
-                        let url = address.unwrap_or_else(|| self.product_address(&key));
-                        found.push(Found { url, key, listing: Some(listing) });
+                let page = Arc::new(url);
+                for (product, entries) in products.into_iter().enumerate() {
+                    for (entry, (key, listing)) in entries.into_iter().enumerate() {
+                        if seen.insert(key.clone()) {
+                            let address =
+                                listing.ok().and_then(|l| self.store.file.base.join(l.address.as_deref()?).ok());
+                            let url = address.unwrap_or_else(|| self.product_address(&key));
+                            let place = FeedPlace { page: Arc::clone(&page), product, entry };
+                            found.push(Found { url, key, feed: Some(place) });
+                        }
                     }
                 }
                 self.progress.listing(found.len());
@@ -110,6 +131,28 @@ impl StoreRun<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What a feed says of an item, or why that cannot be read.
+    pub(crate) async fn entry(&self, place: &FeedPlace) -> Result<Result<Listing, String>, StoreEnd> {
+        let mut pages = self.feed_pages.0.lock().await;
+        let products = match pages.iter().find(|(url, _)| *url == place.page) {
+            Some((_, products)) => Arc::clone(products),
+            None => {
+                let read = |text: &Text| shopify::products(&text.body, &text.url);
+                let products = self.page(&place.page, None, read).await?;
+                let products = Arc::new(products.map_err(|e| StoreEnd::Trouble(format!("{}: {e}", place.page)))?);
+                pages.truncate(1);
+                pages.push_front((Arc::clone(&place.page), Arc::clone(&products)));
+                products
+            }
+        };
+        drop(pages);
+        let entry = products.get(place.product).and_then(|entries| entries.get(place.entry));
+        let (_, listing) = entry.ok_or_else(|| {
+            StoreEnd::Fatal(Error::Internal(format!("{}: the journal has less of it than was read", place.page)))
+        })?;
+        Ok(listing.clone())
     }
 
     /// Where a Shopify shop shows a product.
@@ -127,7 +170,7 @@ impl StoreRun<'_> {
             browser.close().await;
         }
         let keys = keys(&addresses);
-        found.extend(addresses.into_iter().zip(keys).map(|(url, key)| Found { key, url, listing: None }));
+        found.extend(addresses.into_iter().zip(keys).map(|(url, key)| Found { key, url, feed: None }));
         end
     }
 

@@ -26,6 +26,9 @@ const FINGERPRINTS_AT_ONCE: usize = 16;
 /// A picture, or why there is none: a word to count by and a sentence.
 pub type Picture = Result<ItemImage, (String, String)>;
 
+/// A picture's row, and how it looks from far away.
+type Checked = (ImageRow, Option<Fingerprint>);
+
 /// The pictures that are being fetched now, by address: who needs one of them waits for it instead of fetching it too. What
 /// was fetched before stands in the journal.
 #[derive(Default)]
@@ -38,15 +41,16 @@ impl AtWork {
 }
 
 impl StoreRun<'_> {
-    /// The picture at an address, from the journal or from the shop. Its row is in the journal when this returns.
-    pub(crate) async fn picture(&self, url: &str) -> Result<Picture, StoreEnd> {
+    /// The picture at an address, from the journal or from the shop; one that is `first` with its fingerprint. Its row is in
+    /// the journal when this returns.
+    pub(crate) async fn picture(&self, url: &str, first: bool) -> Result<Picture, StoreEnd> {
         let cell = Arc::clone(self.pictures.pictures().entry(url.into()).or_default());
-        let picture = cell.get_or_try_init(|| self.fetch_picture(url)).await?.clone();
+        let picture = cell.get_or_try_init(|| self.fetch_picture(url, first)).await?.clone();
         self.pictures.pictures().remove(url);
         Ok(picture)
     }
 
-    async fn fetch_picture(&self, url: &str) -> Result<Picture, StoreEnd> {
+    async fn fetch_picture(&self, url: &str, first: bool) -> Result<Picture, StoreEnd> {
         let key = url.to_string();
         let known = self.journal.look(move |journal| journal.image(&key)).await?;
         let images_dir = self.config.out.join("images");
@@ -59,12 +63,12 @@ impl StoreRun<'_> {
                 Err(_) => validators = known.validators.clone(),
             }
         }
-        let row = match self.ask_for_picture(url, &validators).await {
+        let (row, print) = match self.ask_for_picture(url, &validators).await {
             Ok(answer) if answer.not_modified => match known {
-                Some(known) => ImageRow { run: self.run, ..known },
+                Some(known) => (ImageRow { run: self.run, ..known }, None),
                 None => self.bad(Validators::default(), "blocked", format!("{url}: answered 304 to a first request")),
             },
-            Ok(answer) => self.check_and_keep(url, answer, &images_dir).await?,
+            Ok(answer) => self.check_and_keep(url, answer, &images_dir, first).await?,
             Err(e) => {
                 let (cause, detail) = cause_of(e)?;
                 self.bad(Validators::default(), cause, detail)
@@ -75,6 +79,9 @@ impl StoreRun<'_> {
             .with(move |journal| {
                 if kept.outcome.is_ok() {
                     journal.tells_of_files_under(&images_dir)?;
+                }
+                if let (Ok(image), Some(print)) = (&kept.outcome, print) {
+                    journal.put_fingerprints(&[(image.sha256.to_string(), print)])?;
                 }
                 journal.put_image(&key, &kept, Timestamp::now())
             })
@@ -89,7 +96,13 @@ impl StoreRun<'_> {
         self.fetcher.image(&address, self.manners(), validators).await
     }
 
-    async fn check_and_keep(&self, url: &str, answer: Answer, images_dir: &Path) -> Result<ImageRow, StoreEnd> {
+    async fn check_and_keep(
+        &self,
+        url: &str,
+        answer: Answer,
+        images_dir: &Path,
+        first: bool,
+    ) -> Result<Checked, StoreEnd> {
         let robots_tags = answer.robots_tags();
         let Answer { body, validators, .. } = answer;
         if robots_tags.iter().any(|tag| refuses_ai(tag, self.agent())) {
@@ -98,29 +111,31 @@ impl StoreRun<'_> {
         }
         let (url, images_dir) = (url.to_string(), images_dir.to_path_buf());
         let checked = tokio::task::spawn_blocking(move || {
-            let inspected = match goodtwin_imaging::inspect(&body) {
-                Ok(inspected) => inspected,
-                Err(refusal) => return Ok(Err((refusal.cause().to_string(), format!("{url}: {refusal}")))),
+            let (format, picture) = match goodtwin_imaging::decode(&body) {
+                Ok(decoded) => decoded,
+                Err(refusal) => return Ok((Err((refusal.cause().to_string(), format!("{url}: {refusal}"))), None)),
             };
             let image = ItemImage {
                 sha256: ContentId::of(&body),
                 url,
-                extension: inspected.format.extension().into(),
-                width: inspected.width,
-                height: inspected.height,
+                extension: format.extension().into(),
+                width: picture.width(),
+                height: picture.height(),
             };
             // Before its row: a row says that the file is there. One that is there already may be what a loss of power left.
             let path = images_dir.join(image.file_name());
             if !std::fs::read(&path).is_ok_and(|there| there == body) {
                 atomic::write_unsynced(&path, &body)?;
             }
-            Ok::<Picture, goodtwin_core::Error>(Ok(image))
+            Ok::<_, goodtwin_core::Error>((Ok(image), first.then(|| Fingerprint::of(&picture))))
         });
-        let outcome = checked.await.map_err(|e| crate::Error::Internal(format!("checking a picture: {e}")))?;
-        Ok(ImageRow { run: self.run, validators, outcome: outcome.map_err(crate::Error::from)? })
+        let checked = checked.await.map_err(|e| crate::Error::Internal(format!("checking a picture: {e}")))?;
+        let (outcome, print) = checked.map_err(crate::Error::Core)?;
+        Ok((ImageRow { run: self.run, validators, outcome }, print))
     }
 
-    /// Look at pictures from far away that nobody looked at yet, so that the same shot in other bytes is known.
+    /// Look at pictures from far away that nobody looked at yet, so that the same shot in other bytes is known: those that
+    /// were fetched for another item, which had others before them.
     pub(crate) async fn take_fingerprints(&self) -> Result<(), StoreEnd> {
         let store = self.store.file.name.clone();
         let pictures = self.journal.look(move |journal| journal.without_fingerprints(&store)).await?;
@@ -142,8 +157,8 @@ impl StoreRun<'_> {
         Ok(())
     }
 
-    fn bad(&self, validators: Validators, cause: &str, detail: String) -> ImageRow {
-        ImageRow { run: self.run, validators, outcome: Err((cause.into(), detail)) }
+    fn bad(&self, validators: Validators, cause: &str, detail: String) -> Checked {
+        (ImageRow { run: self.run, validators, outcome: Err((cause.into(), detail)) }, None)
     }
 }
 

@@ -20,7 +20,7 @@ use crate::fetch::{FetchError, Fetcher, Limits, host_of};
 use crate::governor::Governor;
 use crate::journal::SharedJournal;
 use crate::journal::forecast::Measured;
-use crate::listings::{Caps, Found};
+use crate::listings::{Caps, FeedPages, Found};
 use crate::pictures::AtWork;
 use crate::progress::Progress;
 use crate::run::{JOURNAL, Options};
@@ -105,6 +105,7 @@ pub async fn plan(config: &Config, progress: Progress, stop: Stop) -> Result<Pla
             progress: progress.store(&store.file.name),
             pictures,
             caps: Caps::default(),
+            feed_pages: FeedPages::default(),
             at_once: AT_ONCE,
             options,
         };
@@ -119,8 +120,8 @@ pub async fn plan(config: &Config, progress: Progress, stop: Stop) -> Result<Pla
         part.progress.end(plan.trouble.as_deref());
         let listings = journal.look(|journal| journal.page_bytes()).await?;
         let measured = known.map(|known| known.measured(&store.file.name)).transpose()?.unwrap_or_default();
-        let allowed = part.allowed(&found, &mut plan).await?;
-        asked(&mut plan, store, &listings, &allowed, &measured, &config.out);
+        let (pages, pictures) = part.allowed(&found, &mut plan).await?;
+        asked(&mut plan, store, &listings, &pages, pictures, &measured, &config.out);
         for (host, of_host) in &mut plan.hosts {
             let pace = governor.pace_of(host);
             (of_host.gap, of_host.took) = (pace.gap.max(store.delay), pace.took);
@@ -131,21 +132,29 @@ pub async fn plan(config: &Config, progress: Progress, stop: Stop) -> Result<Pla
 }
 
 impl StoreRun<'_> {
-    /// The items whose pages may be asked for. An item of a feed needs no page.
-    async fn allowed<'f>(&self, found: &'f [Found], plan: &mut StorePlan) -> Result<Vec<&'f Found>> {
-        let mut allowed = Vec::new();
+    /// The items whose pages may be asked for; and the pictures of a feed's items, which need no page.
+    async fn allowed<'f>(
+        &self,
+        found: &'f [Found],
+        plan: &mut StorePlan,
+    ) -> Result<(Vec<&'f Found>, BTreeSet<String>)> {
+        let (mut pages, mut pictures) = (Vec::new(), BTreeSet::new());
         for item in found {
-            let may = match &item.listing {
-                Some(_) => Ok(()),
-                None => self.fetcher.check(&item.url, self.manners()).await,
-            };
-            match may {
-                Ok(()) => allowed.push(item),
-                Err(FetchError::Fatal(error)) => return Err(error),
-                Err(_) => plan.forbidden += 1,
+            match &item.feed {
+                Some(place) => match self.entry(place).await {
+                    Ok(Ok(listing)) => pictures.extend(listing.images),
+                    Err(StoreEnd::Fatal(error)) => return Err(error),
+                    // It has no pictures that anyone could ask for.
+                    Ok(Err(_)) | Err(_) => {}
+                },
+                None => match self.fetcher.check(&item.url, self.manners()).await {
+                    Ok(()) => pages.push(item),
+                    Err(FetchError::Fatal(error)) => return Err(error),
+                    Err(_) => plan.forbidden += 1,
+                },
             }
         }
-        Ok(allowed)
+        Ok((pages, pictures))
     }
 }
 
@@ -154,7 +163,8 @@ fn asked(
     plan: &mut StorePlan,
     store: &Store,
     listings: &BTreeMap<String, u64>,
-    allowed: &[&Found],
+    pages: &[&Found],
+    mut pictures: BTreeSet<String>,
     measured: &Measured,
     out: &Path,
 ) {
@@ -174,25 +184,18 @@ fn asked(
     let picture_bytes = (!sizes.is_empty()).then(|| sizes.iter().sum::<f64>() / sizes.len() as f64);
     let mut known_pages = 0.0;
     let mut of_unknown_items = 0.0;
-    let mut pictures: BTreeSet<&str> = BTreeSet::new();
-    for item in allowed {
-        match &item.listing {
-            None => {
-                ask(host_of(&item.url), 1.0, measured.page_bytes);
-                let is_known = measured.pages.contains(item.url.as_str());
-                known_pages += f64::from(u8::from(is_known));
-                match measured.pictures.get(&item.key) {
-                    Some(known) => pictures.extend(known.iter().map(String::as_str)),
-                    // It was read, and is none whose pictures are asked for: below the rating, without a price.
-                    None if is_known => {}
-                    None => of_unknown_items += 1.0,
-                }
-            }
-            Some(Ok(listing)) => pictures.extend(listing.images.iter().map(String::as_str)),
-            Some(Err(_)) => {}
+    for item in pages {
+        ask(host_of(&item.url), 1.0, measured.page_bytes);
+        let is_known = measured.pages.contains(item.url.as_str());
+        known_pages += f64::from(u8::from(is_known));
+        match measured.pictures.get(&item.key) {
+            Some(known) => pictures.extend(known.iter().cloned()),
+            // It was read, and is none whose pictures are asked for: below the rating, without a price.
+            None if is_known => {}
+            None => of_unknown_items += 1.0,
         }
     }
-    for url in pictures {
+    for url in &pictures {
         let there = measured.whole.get(url).and_then(on_disk).is_some();
         if let (false, Ok(url)) = (there, url.parse::<Url>()) {
             ask(host_of(&url), 1.0, picture_bytes);

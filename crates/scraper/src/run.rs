@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::fetch::{Fetcher, Limits};
 use crate::governor::Governor;
 use crate::journal::{RunId, SharedJournal};
-use crate::listings::Caps;
+use crate::listings::{Caps, FeedPages};
 use crate::lock::RunLock;
 use crate::pictures::AtWork;
 use crate::progress::Progress;
@@ -106,6 +106,7 @@ async fn run_at(
                 progress,
                 pictures: &pictures,
                 caps: Caps::default(),
+                feed_pages: FeedPages::default(),
                 at_once,
                 options,
             };

@@ -18,7 +18,7 @@ use crate::journal::health::Ending;
 use crate::journal::items::{ItemOutcome, Read};
 use crate::journal::quarantined::Quarantined;
 use crate::journal::{RunId, SharedJournal};
-use crate::listings::{Caps, Found};
+use crate::listings::{Caps, FeedPages, Found};
 use crate::pages::{ReadError, Text};
 use crate::pictures::{AtWork, state_without_pictures};
 use crate::progress::StoreProgress;
@@ -90,6 +90,7 @@ pub(crate) struct StoreRun<'a> {
     pub progress: StoreProgress,
     pub pictures: &'a AtWork,
     pub caps: Caps,
+    pub feed_pages: FeedPages,
     pub at_once: usize,
     pub options: &'a Options,
 }
@@ -171,7 +172,7 @@ impl StoreRun<'_> {
             found.retain(|found| known.iter().any(|(key, _)| *key == found.key));
             return Ok((found, listed));
         }
-        let found = |(key, url): (String, String)| Some(Found { key, url: url.parse().ok()?, listing: None });
+        let found = |(key, url): (String, String)| Some(Found { key, url: url.parse().ok()?, feed: None });
         Ok((known.into_iter().filter_map(found).collect(), Ok(())))
     }
 
@@ -199,9 +200,14 @@ impl StoreRun<'_> {
     /// Where what a listing names ended: one item, or one a colour where all colours share a page.
     async fn outcomes(&self, id: ItemId, found: &Found) -> Result<Vec<(ItemOutcome, Vec<Conflict>)>, StoreEnd> {
         let url = found.url.as_str();
-        let listing = match &found.listing {
-            Some(Ok(listing)) => return Ok(vec![(self.outcome(id, url, listing).await?, vec![])]),
-            Some(Err(why)) => return Ok(vec![(self.ended(id, url, State::Parse, why.clone()), vec![])]),
+        let listing = match &found.feed {
+            Some(place) => {
+                let outcome = match self.entry(place).await? {
+                    Ok(listing) => self.outcome(id, url, &listing).await?,
+                    Err(why) => self.ended(id, url, State::Parse, why),
+                };
+                return Ok(vec![(outcome, vec![])]);
+            }
             None => match self.product_page(&found.url).await {
                 Ok(Ok(Some(listing))) => listing,
                 Ok(Ok(None)) => {
@@ -255,7 +261,8 @@ impl StoreRun<'_> {
         };
         let mut first_bad = None;
         for url in &listing.images {
-            match self.picture(url).await? {
+            // The first whole one tells items apart.
+            match self.picture(url, item.images.is_empty()).await? {
                 Ok(image) => item.images.push(image),
                 Err(bad) => first_bad = first_bad.or(Some(bad)),
             }

@@ -4,11 +4,11 @@
 //! it. Another colour of a model is another item: fingerprints see colour, and shops say it. The order in which things were
 //! fetched plays no part.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use goodtwin_core::{BrandName, Item, ItemId};
 use goodtwin_imaging::Fingerprint;
-use goodtwin_imaging::fingerprint::near_pairs;
+use goodtwin_imaging::fingerprint::Shots;
 use rusqlite::{Connection, params};
 
 use super::fetched::bad_text;
@@ -62,23 +62,22 @@ pub(super) fn mark(tx: &Connection, store: &str, run: RunId) -> rusqlite::Result
 
 /// Of each candidate, the one that it is one with, if that is another one, and what is the same.
 fn kept(candidates: &[Candidate]) -> Vec<Option<(usize, &'static str)>> {
-    let printed: Vec<usize> = (0..candidates.len()).filter(|&n| candidates[n].print.is_some()).collect();
-    let prints: Vec<Fingerprint> = printed.iter().filter_map(|&n| candidates[n].print.clone()).collect();
-    let near: BTreeSet<(usize, usize)> =
-        near_pairs(&prints).into_iter().map(|(a, b)| (printed[a], printed[b])).collect();
+    // Near what is near is not near: only what is kept is compared with.
+    let mut shots = Shots::default();
     let mut first_with: BTreeMap<&str, usize> = BTreeMap::new();
     let mut kept: Vec<Option<(usize, &'static str)>> = Vec::with_capacity(candidates.len());
     for (n, candidate) in candidates.iter().enumerate() {
         let same = first_with.get(candidate.pictures.as_str()).map(|&first| (first, "the same pictures"));
         let shot = || {
-            // Near what is near is not near: only what is kept is compared with.
-            let first =
-                (0..n).find(|&m| kept[m].is_none() && near.contains(&(m, n)) && candidates[m].agrees(candidate));
-            first.map(|first| (first, "the same shot"))
+            let mut near = shots.near(candidate.print.as_ref()?).into_iter();
+            Some((near.find(|&first| candidates[first].agrees(candidate))?, "the same shot"))
         };
         let one_with = same.or_else(shot);
         if one_with.is_none() {
             first_with.insert(&candidate.pictures, n);
+            if let Some(print) = &candidate.print {
+                shots.add(n, print);
+            }
         }
         kept.push(one_with);
     }

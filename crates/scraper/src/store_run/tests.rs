@@ -52,6 +52,7 @@ async fn scrape(reply: Reply, source: &str, caps: Caps) -> (Result<u32, StoreEnd
         progress: Progress::Silent.store("s"),
         pictures: &AtWork::default(),
         caps,
+        feed_pages: FeedPages::default(),
         at_once: AT_ONCE,
         options: &Options::default(),
     };
