@@ -1,9 +1,8 @@
 //! Where the time of training goes: each stage measured by itself, beside what the machine can do at most.
 //!
-//! The bound of a stage follows the roofline model (Williams, Waterman, Patterson 2009): the time that its multiply-adds take
-//! at the pace of a large matrix multiplication, and the time that its bytes take at the pace of a large copy, both measured
-//! in the same run. The larger of the two is what the stage cannot get below. Multiply-adds are those of the plain
-//! convolution: an algorithm that saves some of them (Winograd) can pass the matrix multiplication's pace.
+//! [`report`] sets each beside the machine's peak.
+
+pub mod report;
 
 use std::time::Duration;
 
@@ -16,7 +15,6 @@ use goodtwin_vision::embedder::input_tensor;
 use goodtwin_vision::vgg16::{Block, CHANNELS, CONVOLUTIONS};
 use goodtwin_vision::{Architecture, Compute, NetworkSpec, Top, Trunk, Weights};
 use rayon::prelude::*;
-use serde::Serialize;
 
 use crate::cache::{Source, TrunkCache};
 use crate::train::families::Families;
@@ -26,78 +24,11 @@ use crate::train::optimizer::{Optimizer, rates};
 use crate::train::plan::Batch;
 use crate::train::{batches, parameters};
 use crate::{Error, Recipe, Result, Ui};
+use report::Timed;
+pub use report::{Bound, Epochs, Report, Stage};
 
 /// Each stage is measured so often; the median counts.
 const ROUNDS: usize = 5;
-
-/// What was measured.
-#[derive(Clone, Debug, Serialize)]
-pub struct Report {
-    /// The device, for people.
-    pub device: String,
-    /// The recipe's name.
-    pub recipe: String,
-    /// Pixels of a side.
-    pub size: u32,
-    /// Pictures at once.
-    pub batch: usize,
-    /// Billions of floating-point operations a second of a matrix multiplication of 2,048 x 2,048.
-    pub peak_gflops: f64,
-    /// Billions of bytes a second that a large copy reads and writes.
-    pub peak_gbytes: f64,
-    /// In the order of the work. Those up to the cache are paid once a picture and view, the others in each epoch.
-    pub stages: Vec<Stage>,
-    /// Milliseconds a picture of one epoch.
-    pub epochs: Epochs,
-}
-
-/// One stage.
-#[derive(Clone, Debug, Serialize)]
-pub struct Stage {
-    /// What it does.
-    pub name: &'static str,
-    /// Whether an epoch that reads the cache does it too.
-    pub every_epoch: bool,
-    /// Milliseconds a picture.
-    pub ms: f64,
-    /// Of the time of all stages.
-    pub share: f64,
-    /// Billions of floating-point operations a second; none for a stage that has none to speak of.
-    pub gflops: Option<f64>,
-    /// Of [`Report::peak_gflops`].
-    pub of_peak: Option<f64>,
-    /// What it cannot get below.
-    pub bound: Bound,
-    /// How much of its time that bound explains, at most 1.
-    pub explained: f64,
-}
-
-/// What holds a stage back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Bound {
-    /// The multiply-adds.
-    Arithmetic,
-    /// The memory's pace.
-    Memory,
-    /// The decoder, which is neither: one core a picture.
-    Decoder,
-    /// Reading and checking files.
-    Files,
-}
-
-/// Milliseconds a picture of an epoch, three ways.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Epochs {
-    /// Block 4 from the cache.
-    pub cached: f64,
-    /// The same with the trunk worked out anew, as this program does it.
-    pub uncached: f64,
-    /// The same with the trunk in the code that block 5 learns in.
-    pub uncached_same_code: f64,
-    /// Gradients through all of VGG16.
-    pub full: f64,
-}
 
 /// Measures.
 pub struct Bench<'a> {
@@ -113,18 +44,6 @@ pub struct Bench<'a> {
     pub ui: &'a Ui,
     /// The time since any fixed moment.
     pub now: &'a dyn Fn() -> Duration,
-}
-
-/// A stage before it is set beside the peak.
-struct Timed {
-    name: &'static str,
-    every_epoch: bool,
-    ms: f64,
-    /// Floating-point operations a picture.
-    flops: f64,
-    /// Bytes that must move, a picture.
-    bytes: f64,
-    bound: Option<Bound>,
 }
 
 impl Bench<'_> {
@@ -358,32 +277,6 @@ impl Bench<'_> {
     }
 }
 
-impl Timed {
-    fn of(name: &'static str, ms: f64, bound: Option<Bound>) -> Timed {
-        Timed { name, every_epoch: false, ms, flops: 0.0, bytes: 0.0, bound }
-    }
-
-    fn beside(self, peak_gflops: f64, peak_gbytes: f64, total: f64) -> Stage {
-        let (arithmetic, memory) = (self.flops / peak_gflops / 1e6, self.bytes / peak_gbytes / 1e6);
-        let (bound, least) = match self.bound {
-            Some(bound) => (bound, self.ms),
-            None if arithmetic >= memory => (Bound::Arithmetic, arithmetic),
-            None => (Bound::Memory, memory),
-        };
-        let gflops = (self.flops > 0.0).then(|| self.flops / self.ms / 1e6);
-        Stage {
-            name: self.name,
-            every_epoch: self.every_epoch,
-            ms: self.ms,
-            share: self.ms / total,
-            gflops,
-            of_peak: gflops.map(|g| g / peak_gflops),
-            bound,
-            explained: (least / self.ms).min(1.0),
-        }
-    }
-}
-
 /// Floating-point operations of a block's convolutions for one picture of `size` pixels, two a multiply-add.
 fn flops(block: usize, size: u32) -> f64 {
     let side = (size as usize) >> (block - 1);
@@ -409,18 +302,5 @@ mod tests {
         assert!((trunk - 13.96).abs() < 0.01, "{trunk}");
         assert!((flops(5, 224) / 2e9 - 1.39).abs() < 0.01);
         assert!((flops(3, 448) / flops(3, 224) - 4.0).abs() < 1e-9);
-    }
-
-    #[test]
-    fn a_stage_is_bound_by_what_takes_longest() {
-        let stage = |flops, bytes| Timed { flops, bytes, ..Timed::of("x", 2.0, None) }.beside(100.0, 10.0, 8.0);
-        let busy = stage(1e8, 1e6);
-        assert_eq!(
-            (busy.bound, busy.share, busy.gflops, busy.of_peak),
-            (Bound::Arithmetic, 0.25, Some(50.0), Some(0.5))
-        );
-        assert_eq!(busy.explained, 0.5);
-        let moving = stage(0.0, 1e7);
-        assert_eq!((moving.bound, moving.explained, moving.gflops), (Bound::Memory, 0.5, None));
     }
 }
