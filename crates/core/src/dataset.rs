@@ -88,6 +88,9 @@ pub struct Row {
     /// The public collection or the file that it came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+    /// The licence that its maker gives it, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
     /// The shop's offer, when the picture was scraped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item: Option<Item>,
@@ -326,6 +329,7 @@ mod tests {
             brand: None,
             title: None,
             source: None,
+            licence: None,
             item: None,
         }
     }

@@ -122,6 +122,7 @@ pub fn dataset(root: &Path, offers: &[Offer]) -> Dataset {
                 brand: None,
                 title: None,
                 source: None,
+                licence: None,
                 item: Some(item.clone()),
             });
         }

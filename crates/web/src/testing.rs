@@ -99,6 +99,7 @@ pub fn catalog() -> (tempfile::TempDir, Catalog) {
             brand: None,
             title: None,
             source: None,
+            licence: None,
             item: Some(item(n, image, bag_type)),
         }
     });

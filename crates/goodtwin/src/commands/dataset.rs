@@ -106,11 +106,11 @@ fn check(dir: &Path, json: bool) -> Outcome {
             say(lines(&leak.to_string()))?;
         }
         say(format_args!(
-            "{}: {} pictures, {} on both sides of the split, {} pairs of near-duplicates within one",
+            "{}: {} pictures, {} on both sides of the split, {} pairs of near-duplicates within one (--json names them)",
             dir.display(),
             checked.pictures,
             checked.leaks.len(),
-            checked.near_within
+            checked.near_within.len()
         ))?;
     }
     match checked.leaks.len() {

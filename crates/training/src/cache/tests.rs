@@ -48,6 +48,7 @@ fn pictures(dir: &Path, widths: &[u32]) -> Dataset {
             brand: None,
             title: None,
             source: None,
+            licence: None,
             item: None,
         }
     };

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 
 use super::Result;
 
+/// What Croissant is told where no source states a licence.
+const NO_LICENCE: &str = "not stated: the pictures belong to their makers";
 /// How many brands the card names.
 const BRANDS: usize = 40;
 
@@ -31,7 +33,7 @@ fn markdown(dataset: &Dataset) -> String {
          size_categories:\n- {}\nlicense: {}\nconfigs:\n- config_name: default\n  data_files: metadata.jsonl\n---\n\n",
         Value::from(name(dataset)),
         size_category(rows.len()),
-        if licences(rows).is_empty() { "unknown" } else { "other" },
+        front_matter_licence(rows),
     );
     let _ = writeln!(text, "# {}\n", cell(&name(dataset)));
     let families = count(rows, |r| r.family.clone());
@@ -73,7 +75,16 @@ fn markdown(dataset: &Dataset) -> String {
             "No source states a licence: the pictures belong to their makers and shops. Do not publish them.\n\n"
                 .to_string()
         }
-        some => table("licence", &some),
+        some => {
+            let silent = rows.iter().filter(|r| r.licence.is_none()).count();
+            let about = match silent {
+                0 => String::new(),
+                n => {
+                    format!("{n} pictures state none: they belong to their makers and shops. Do not publish them.\n\n")
+                }
+            };
+            table("licence", &some) + &about
+        }
     };
     let dates = sorted(rows.iter().filter_map(|r| Some(r.item.as_ref()?.rating.as_ref()?.as_of.to_string())));
     if let (Some(first), Some(last)) = (dates.first(), dates.last()) {
@@ -100,8 +111,32 @@ fn sorted<T: Ord>(values: impl Iterator<Item = T>) -> Vec<T> {
 }
 
 fn licences(rows: &[Row]) -> BTreeMap<String, usize> {
-    let _ = rows;
-    BTreeMap::new()
+    count(rows, |r| r.licence.clone())
+}
+
+/// What Hugging Face's front matter has for them: a name of its own list where all pictures have that one.
+fn front_matter_licence(rows: &[Row]) -> String {
+    const KNOWN: [&str; 12] = [
+        "apache-2.0",
+        "cc-by-2.0",
+        "cc-by-3.0",
+        "cc-by-4.0",
+        "cc-by-nc-4.0",
+        "cc-by-nc-sa-4.0",
+        "cc-by-nd-4.0",
+        "cc-by-sa-3.0",
+        "cc-by-sa-4.0",
+        "cc0-1.0",
+        "mit",
+        "pddl",
+    ];
+    let licences = licences(rows);
+    let Some((one, pictures)) = licences.first_key_value() else { return "unknown".into() };
+    let one = one.to_lowercase().replace(' ', "-");
+    match licences.len() == 1 && *pictures == rows.len() && KNOWN.contains(&one.as_str()) {
+        true => one,
+        false => "other".into(),
+    }
 }
 
 fn count(rows: &[Row], of: impl Fn(&Row) -> Option<String>) -> BTreeMap<String, usize> {
@@ -156,6 +191,19 @@ fn croissant(dataset: &Dataset) -> Value {
     // The id of a data set is the SHA-256 of this file.
     let metadata: &ContentId = dataset.id();
     let licence: Vec<String> = licences(&dataset.rows).into_keys().collect();
+    let mut fields = vec![
+        field("file_name", "sc:Text", "Path of the picture below this folder."),
+        field("sha256", "sc:Text", "SHA-256 of the picture's bytes."),
+        field("width", "sc:Integer", "Pixels, upright."),
+        field("height", "sc:Integer", "Pixels, upright."),
+        field("bag_type", "sc:Text", "The class."),
+        field("split", "sc:Text", "train, validation or test; all rows of a family are in one."),
+        field("family", "sc:Text", "The same model in other colours or views; empty where there is only one."),
+    ];
+    // A reader fails on a column that no row has.
+    if !licence.is_empty() {
+        fields.push(field("licence", "sc:Text", "What its maker gives it, where that is known."));
+    }
     json!({
         "@context": context(),
         "@type": "sc:Dataset",
@@ -167,7 +215,7 @@ fn croissant(dataset: &Dataset) -> Value {
             dataset.manifest.split
         ),
         "conformsTo": "http://mlcommons.org/croissant/1.0",
-        "license": if licence.is_empty() { vec!["not stated: the pictures belong to their makers".to_string()] } else { licence },
+        "license": if licence.is_empty() { vec![NO_LICENCE.to_string()] } else { licence },
         "url": format!("urn:sha256:{metadata}"),
         "version": "1.0.0",
         "distribution": [
@@ -184,15 +232,7 @@ fn croissant(dataset: &Dataset) -> Value {
         ],
         "recordSet": [{
             "@type": "cr:RecordSet", "@id": "pictures", "name": "pictures", "description": "One row a picture and offer.",
-            "field": [
-                field("file_name", "sc:Text", "Path of the picture below this folder."),
-                field("sha256", "sc:Text", "SHA-256 of the picture's bytes."),
-                field("width", "sc:Integer", "Pixels, upright."),
-                field("height", "sc:Integer", "Pixels, upright."),
-                field("bag_type", "sc:Text", "The class."),
-                field("split", "sc:Text", "train, validation or test; all rows of a family are in one."),
-                field("family", "sc:Text", "The same model in other colours or views; empty where there is only one."),
-            ]
+            "field": fields
         }]
     })
 }
@@ -209,6 +249,7 @@ fn context() -> Value {
         "includes": "cr:includes", "isLiveDataset": "cr:isLiveDataset", "jsonPath": "cr:jsonPath", "key": "cr:key",
         "md5": "cr:md5", "parentField": "cr:parentField", "path": "cr:path", "recordSet": "cr:recordSet",
         "references": "cr:references", "regex": "cr:regex", "repeated": "cr:repeated", "replace": "cr:replace",
+        "samplingRate": "cr:samplingRate",
         "sc": "https://schema.org/", "separator": "cr:separator", "source": "cr:source", "subField": "cr:subField",
         "transform": "cr:transform"
     })
@@ -236,6 +277,7 @@ mod tests {
             brand: Some(brand.into()),
             title: None,
             source: None,
+            licence: None,
             item: None,
         };
         let manifest = DatasetManifest {
@@ -255,6 +297,18 @@ mod tests {
             text.contains("| tote | 2 | 0 | 0 |") && text.contains("Longer side: 11 to 12 pixels, median 12."),
             "{text}"
         );
+        assert!(text.contains("No source states a licence"), "{text}");
+        let mut licensed = dataset.clone();
+        licensed.rows[0].licence = Some("CC BY 4.0".into());
+        let some = markdown(&licensed);
+        assert!(
+            some.contains("license: other\n") && some.contains("| CC BY 4.0 | 1 |\n\n1 pictures state none"),
+            "{some}"
+        );
+        licensed.rows[1].licence = Some("CC BY 4.0".into());
+        assert!(markdown(&licensed).contains("license: cc-by-4.0\n"));
+        let described = croissant(&licensed);
+        assert_eq!(described["license"], json!(["CC BY 4.0"]));
         let croissant = croissant(&dataset);
         assert_eq!(croissant["distribution"][0]["sha256"], ContentId::of("rows").as_str());
     }

@@ -63,8 +63,8 @@ impl fmt::Display for Leak {
 pub struct Checked {
     /// On both sides of the split; empty for a sound data set.
     pub leaks: Vec<Leak>,
-    /// Pairs of near-duplicates within one split: harmless, but they count twice.
-    pub near_within: usize,
+    /// Pairs of near-duplicates within one split, by file: harmless, but they count twice.
+    pub near_within: Vec<[String; 2]>,
     /// Pictures by file, each read and decoded.
     pub pictures: usize,
 }
@@ -94,7 +94,7 @@ pub fn check(dataset: &Dataset, progress: &(dyn Fn() + Sync)) -> Result<Checked>
     for (a, b) in fingerprint::near_pairs(&fingerprints) {
         match leak(Common::Shot, "", pictures[a], pictures[b]) {
             Some(leak) => checked.leaks.push(leak),
-            None => checked.near_within += 1,
+            None => checked.near_within.push([a, b].map(|i| pictures[i].file_name.clone())),
         }
     }
     let item = |row: &'_ Row| row.item.clone();
@@ -168,6 +168,7 @@ mod tests {
                 brand: None,
                 title: None,
                 source: None,
+                licence: None,
                 item: None,
             };
             change(number, &mut row);
@@ -203,7 +204,7 @@ mod tests {
         let checked = check(&made, &|| ()).unwrap();
         assert_eq!(checked.leaks.len(), 1, "{:?}", checked.leaks);
         assert_eq!((checked.leaks[0].common, checked.leaks[0].name.as_str()), (Common::Family, "bowl"));
-        assert_eq!((checked.near_within, checked.pictures), (1, 5));
+        assert_eq!((checked.near_within.len(), checked.pictures), (1, 5));
     }
 
     #[test]

@@ -45,6 +45,8 @@ struct Line {
     background: Option<String>,
     #[serde(default, deserialize_with = "text")]
     source: Option<String>,
+    #[serde(default, alias = "license", deserialize_with = "text")]
+    licence: Option<String>,
     #[serde(default, deserialize_with = "split")]
     split: Option<Split>,
 }
@@ -147,6 +149,7 @@ fn add_lines(dir: &Path, prefix: &str, split: Option<Split>, folder: &mut Folder
             brand: line.brand,
             title: line.title,
             source: line.source,
+            licence: line.licence,
             item: None,
         });
     }

@@ -35,6 +35,7 @@ pub(super) struct Candidate {
     pub brand: Option<String>,
     pub title: Option<String>,
     pub source: Option<String>,
+    pub licence: Option<String>,
     pub item: Option<Item>,
 }
 
@@ -141,6 +142,7 @@ impl Kept {
             brand: c.brand,
             title: c.title,
             source: c.source,
+            licence: c.licence,
             item: c.item,
         }
     }

@@ -367,7 +367,7 @@ fn the_same_shot_in_two_files_is_in_one_split_and_passes_the_check() {
     let (_out, dataset) = run(dir.path(), 1);
     let dataset = dataset.unwrap();
     let checked = super::check(&dataset, &|| ()).unwrap();
-    assert_eq!((checked.leaks.len(), checked.near_within, checked.pictures), (0, 30, 60), "{:?}", checked.leaks);
+    assert_eq!((checked.leaks.len(), checked.near_within.len(), checked.pictures), (0, 30, 60), "{:?}", checked.leaks);
     assert!(dataset.rows.iter().any(|r| r.split == Split::Test));
     assert!(dataset.root.join("README.md").exists() && dataset.root.join("croissant.json").exists());
 }
