@@ -295,6 +295,21 @@ fn several_seeds_have_a_mean_and_a_spread() {
     assert!((figure["deviation"].as_f64().unwrap() - deviation).abs() < 1e-12);
     assert_ne!(bench.model("group-seed3"), bench.model("group-seed4"));
 
+    // Whoever looks at one of them sees the group.
+    let alike = "2 runs that differ in their seed alone (3, 4)";
+    let mut eval = goodtwin(["eval", "--device", "cpu"]);
+    eval.arg(bench.path("group-seed3")).arg("--dataset").arg(bench.path("dataset"));
+    let ended = run(eval.arg("--cache").arg(bench.path("cache"))).ok();
+    assert!(ended.stdout.contains(alike), "{}", ended.stdout);
+    for file in ["report.html", "README.md"] {
+        let text = fs::read_to_string(bench.path("group-seed3").join(file)).unwrap();
+        assert!(text.contains(alike), "{file}: {text}");
+        // In HTML a slash after a value without quotes is a part of the value, and the element stays open.
+        assert!(text.match_indices("/>").all(|(at, _)| text[..at].ends_with('\'')), "{file}");
+    }
+    let listed = run(goodtwin(["runs", "list"]).arg(bench.dir.path())).ok();
+    assert!(listed.stdout.contains(alike) && listed.stdout.contains("group-seed3, group-seed4"), "{}", listed.stdout);
+
     // A group goes on where it was: one run is gone, the other is left as it is.
     fs::remove_dir_all(bench.path("group-seed4")).unwrap();
     let ended = run(goodtwin(["train", "--resume"]).arg(bench.path("group"))).ok();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use goodtwin_core::{ContentId, Dataset, Error as CoreError, Row, Split, atomic};
-use goodtwin_vision::{Compute, Embedder, ModelCard, Weights};
+use goodtwin_vision::{Architecture, Compute, Embedder, ModelCard, Weights};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,7 @@ use crate::cache::decode;
 use crate::evaluation::{ClassFigures, Classification, Evaluation, Kind, Measured, Mistake, Queries, RunName, Rung};
 use crate::metrics::{Confusion, argmax};
 use crate::retrieval::{Answers, Retrieval, ask, cluster};
+use crate::seed_group::SeedGroup;
 use crate::train::Epoch;
 use crate::train::log::{self, Line};
 use crate::train::run_card::RunCard;
@@ -156,9 +157,11 @@ pub fn evaluate(
     ladder::untouched(dataset, &trunk, compute, ui, |name, embeddings| {
         rungs.push(of(&name, Kind::Untouched, &embeddings));
     })?;
+    let mut trunks = Architecture::Vgg16.to_string();
     if let Some(run) = run.filter(|run| !run.embedder.card().network.trunk.is_default()) {
         match own_trunk(run) {
             Ok(imagenet) => {
+                trunks += &format!(" and {}", run.embedder.card().network.trunk);
                 let trunk = ladder::Trunk { imagenet: &imagenet, ..trunk };
                 ladder::untouched(dataset, &trunk, compute, ui, |name, embeddings| {
                     rungs.push(of(&name, Kind::Untouched, &embeddings));
@@ -196,9 +199,11 @@ pub fn evaluate(
         rung.accuracy = classification.as_ref().map(|c| c.accuracy);
         rungs.push(rung);
     }
+    let own = |r: &&Run| r.embedder.dataset_id() == dataset.id() && settings.queries == Queries::HeldOut;
+    let seeds = run.filter(own).and_then(|r| SeedGroup::of(&r.dir));
     let run = run.map(|r| RunName { name: r.name(), model: r.embedder.model_id().clone() });
     let (queries, size, bootstrap) = (settings.queries, trunk.size, settings.bootstrap);
-    Ok(Measured { dataset, run, queries, seen, size, bootstrap, rungs, classification }.conclude())
+    Ok(Measured { dataset, run, queries, seen, trunks, size, seeds, bootstrap, rungs, classification }.conclude())
 }
 
 /// Write the run's report anew, and its model card where it was measured on its own data set.
@@ -217,7 +222,7 @@ pub fn publish(run: &Run, dataset: &Dataset, evaluation: &Evaluation) -> Result<
         })
         .collect();
     let best_epoch = card.metrics.get("best_epoch").map(|epoch| *epoch as usize);
-    let page = report::evaluated(card, dataset, &history, best_epoch, evaluation)?;
+    let page = report::evaluated(&run.embedder, dataset, &history, best_epoch, evaluation)?;
     let name = if own { "report.html".to_string() } else { format!("report-{}.html", dataset.id().short()) };
     atomic::write(&run.dir.join(name), page.as_bytes())?;
     if own {

@@ -1,16 +1,22 @@
 //! What was measured: kept as `evaluation.json` in the run's folder, so that runs can be compared query by query.
+//!
+//! - `conclude`: [`Measured`] rungs in, the [`Evaluation`] out.
+
+mod conclude;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use goodtwin_core::{BagType, ContentId, Dataset, Error as CoreError, Row, atomic};
+use goodtwin_core::{BagType, ContentId, Error as CoreError, Row, atomic};
 use goodtwin_vision::ModelCard;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::bootstrap::{Bootstrap, Estimate};
 use crate::metrics::Confusion;
-use crate::retrieval::{Answers, Figures, Metric, Retrieval, cluster, difference};
+use crate::retrieval::{Answers, Figures, Metric, Retrieval, cluster};
+use crate::seed_group::SeedGroup;
+pub use conclude::Measured;
 
 const FORMAT: u32 = 1;
 
@@ -240,6 +246,9 @@ pub struct Evaluation {
     pub asked: BTreeMap<usize, Asked>,
     /// Pixels of a side of the untouched trunk's input.
     pub size: u32,
+    /// The runs that differ from this one in their seed alone, and how their figures spread.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seeds: Option<SeedGroup>,
     /// How intervals were made.
     pub bootstrap: Bootstrap,
     /// From chance to the run.
@@ -299,236 +308,4 @@ pub fn best_untouched(rungs: &[Rung]) -> Option<&Rung> {
     let map_r = |r: &Rung| r.family.as_ref().map_or(0.0, |f| f.get(Metric::MapR).value);
     let untouched = rungs.iter().filter(|r| r.kind == Kind::Untouched && r.family.is_some());
     untouched.max_by(|a, b| a.recall_1().total_cmp(&b.recall_1()).then(map_r(a).total_cmp(&map_r(b))))
-}
-
-/// What the measured rungs come to.
-pub struct Measured<'a> {
-    /// The data set.
-    pub dataset: &'a Dataset,
-    /// The run's name, if there is one.
-    pub run: Option<RunName>,
-    /// Which pictures asked.
-    pub queries: Queries,
-    /// How many did not since they were seen.
-    pub seen: usize,
-    /// The untouched trunk's input.
-    pub size: u32,
-    /// How intervals are made.
-    pub bootstrap: Bootstrap,
-    /// From chance to the run.
-    pub rungs: Vec<Rung>,
-    /// What the softmax said.
-    pub classification: Option<Classification>,
-}
-
-impl Measured<'_> {
-    /// Compare the rungs, and say in one line what it comes to.
-    pub fn conclude(self) -> Evaluation {
-        let rows = &self.dataset.rows;
-        let run = self.rungs.iter().find(|r| r.kind == Kind::Run);
-        let best = best_untouched(&self.rungs);
-        let start = self.rungs.iter().find(|r| r.kind == Kind::Start);
-        let comparison = run.zip(best).and_then(|(run, best)| {
-            let minus = |ours, theirs| difference(ours, theirs, &|i| cluster(&rows[i]), &self.bootstrap);
-            Some(Comparison {
-                best: best.features.clone(),
-                family: minus(&run.answers.family, &best.answers.family)?,
-                across: minus(&run.answers.across, &best.answers.across),
-                types: minus(&run.answers.types, &best.answers.types),
-                since_start: start.and_then(|start| minus(&run.answers.family, &start.answers.family)),
-            })
-        });
-        let subject = run.or(best);
-        let groups = |name: &dyn Fn(&Row) -> String| -> Vec<Group> {
-            let Some(subject) = subject else { return Vec::new() };
-            let theirs = best.filter(|best| best.kind != subject.kind);
-            groups(&subject.answers, theirs.map(|r| &r.answers), rows, &self.bootstrap, name)
-        };
-        let grounds = rows.iter().any(|r| r.background.is_some());
-        Evaluation {
-            format: FORMAT,
-            headline: headline(run, best, comparison.as_ref()),
-            dataset: DatasetName {
-                name: self.dataset.root.file_name().map_or("data set".into(), |n| n.to_string_lossy().into_owned()),
-                id: self.dataset.id().clone(),
-                pictures: rows.len(),
-            },
-            asked: subject
-                .map(|s| {
-                    s.answers
-                        .family
-                        .iter()
-                        .chain(&s.answers.types)
-                        .map(|a| (a.query, Asked::of(&rows[a.query])))
-                        .collect()
-                })
-                .unwrap_or_default(),
-            by_type: groups(&|row| row.bag_type.to_string()),
-            by_background: if grounds {
-                groups(&|row| row.background.clone().unwrap_or("not known".into()))
-            } else {
-                Vec::new()
-            },
-            comparison,
-            run: self.run,
-            queries: self.queries,
-            seen: self.seen,
-            size: self.size,
-            bootstrap: self.bootstrap,
-            rungs: self.rungs,
-            classification: self.classification,
-        }
-    }
-}
-
-fn groups(
-    ours: &Answers,
-    theirs: Option<&Answers>,
-    rows: &[Row],
-    bootstrap: &Bootstrap,
-    name: &dyn Fn(&Row) -> String,
-) -> Vec<Group> {
-    let mut by_name: BTreeMap<String, Vec<_>> = BTreeMap::new();
-    for answer in &ours.family {
-        by_name.entry(name(&rows[answer.query])).or_default().push(*answer);
-    }
-    let group = |(name, answers): (String, Vec<_>)| {
-        Some(Group {
-            name,
-            family: Figures::of(&answers, &|i| cluster(&rows[i]), bootstrap)?,
-            difference: theirs
-                .and_then(|theirs| difference(&answers, &theirs.family, &|i| cluster(&rows[i]), bootstrap)),
-        })
-    };
-    by_name.into_iter().filter_map(group).collect()
-}
-
-/// The honest line: what the run finds, and whether that is more than the trunk finds untouched.
-fn headline(run: Option<&Rung>, best: Option<&Rung>, comparison: Option<&Comparison>) -> String {
-    let found = |rung: &Rung| {
-        rung.family.as_ref().map(|f| {
-            let (queries, families) = (f.queries, f.families);
-            format!("family Recall@1 {} ({queries} queries of {families} families)", f.get(Metric::Recall1))
-        })
-    };
-    let Some(best) = best else {
-        return "Nothing was measured: no picture that may ask has another of its family in the set.".into();
-    };
-    let best_found = found(best).expect("the best untouched feature has figures");
-    let Some((run, comparison)) = run.zip(comparison) else {
-        return format!("The best untouched feature is {}: {best_found}.", best.features);
-    };
-    let difference = comparison.family[&Metric::Recall1];
-    let verdict = if difference.is_above_zero() {
-        "Better than untouched VGG16"
-    } else if difference.value > 0.0 {
-        "Not shown to be better than untouched VGG16"
-    } else {
-        "Not better than untouched VGG16"
-    };
-    let interval = match difference.interval {
-        Some([low, high]) if difference.is_above_zero() => format!("{low:+.3} to {high:+.3}, above zero"),
-        Some([low, high]) => format!("{low:+.3} to {high:+.3}, not above zero"),
-        None => "of one family only, no interval".into(),
-    };
-    format!(
-        "{verdict}: {}, {:+.3} against its best feature, {} ({:.3}); the difference is {interval}.",
-        found(run).expect("a run that was compared has figures"),
-        difference.value,
-        best.features,
-        best.recall_1(),
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use goodtwin_core::Split;
-
-    use super::*;
-    use crate::retrieval::Answer;
-
-    fn rows(n: usize) -> Vec<Row> {
-        let row = |i: usize| Row {
-            file_name: i.to_string(),
-            sha256: ContentId::of(i.to_string()),
-            width: 1,
-            height: 1,
-            bag_type: BagType::new(if i < n / 2 { "tote" } else { "clutch" }),
-            split: Split::Test,
-            family: Some(format!("f{}", i / 2)),
-            background: None,
-            colour: None,
-            brand: None,
-            title: None,
-            source: None,
-            item: None,
-        };
-        (0..n).map(row).collect()
-    }
-
-    fn conclude(ours: &[usize], theirs: &[usize]) -> Evaluation {
-        let rows = rows(ours.len());
-        let bootstrap = Bootstrap::default();
-        let rung = |name: &str, kind, firsts: &[usize]| {
-            let family: Vec<Answer> =
-                firsts.iter().enumerate().map(|(query, &first)| Answer { query, first, map_r: 0.5 }).collect();
-            Rung::of(name, kind, Answers { family, ..Answers::default() }, &rows, &bootstrap)
-        };
-        let rungs = vec![
-            rung("worse", Kind::Untouched, &vec![9; ours.len()]),
-            rung("good", Kind::Untouched, theirs),
-            rung("this run", Kind::Run, ours),
-        ];
-        let manifest = goodtwin_core::dataset::DatasetManifest {
-            format: 1,
-            id: ContentId::of("d"),
-            parents: BTreeMap::new(),
-            split: String::new(),
-            counts: BTreeMap::new(),
-            left_out: vec![],
-        };
-        let dataset = Dataset { root: "datasets/d".into(), manifest, rows: rows.clone() };
-        let run = Some(RunName { name: "r".into(), model: ContentId::of("m") });
-        Measured {
-            dataset: &dataset,
-            run,
-            queries: Queries::HeldOut,
-            seen: 0,
-            size: 32,
-            bootstrap,
-            rungs,
-            classification: None,
-        }
-        .conclude()
-    }
-
-    #[test]
-    fn the_first_line_says_whether_the_trunk_is_beaten() {
-        let mostly = |right: usize| (0..40).map(|i| if i < right { 1 } else { 7 }).collect::<Vec<_>>();
-        let line = conclude(&mostly(36), &mostly(10)).headline;
-        assert!(line.starts_with("Better than untouched VGG16: family Recall@1 0.900 ["), "{line}");
-        assert!(line.contains("(40 queries of 20 families), +0.650 against its best feature, good (0.250)"), "{line}");
-        assert!(line.ends_with(", above zero."), "{line}");
-        let line = conclude(&mostly(11), &mostly(10)).headline;
-        assert!(line.starts_with("Not shown to be better than untouched VGG16") && line.contains("not above zero"));
-        let line = conclude(&mostly(8), &mostly(10)).headline;
-        assert!(line.starts_with("Not better than untouched VGG16"), "{line}");
-        assert!(conclude(&[], &[]).headline.starts_with("Nothing was measured"));
-    }
-
-    #[test]
-    fn types_are_measured_apart_and_what_is_written_is_read() {
-        let made = conclude(&[1, 1, 1, 1, 7, 7, 7, 7], &[1, 1, 7, 7, 7, 7, 7, 7]);
-        let by_type: Vec<_> =
-            made.by_type.iter().map(|g| (g.name.as_str(), g.family.get(Metric::Recall1).value)).collect();
-        assert_eq!(by_type, [("clutch", 0.0), ("tote", 1.0)]);
-        assert_eq!(made.by_type[1].difference.as_ref().unwrap()[&Metric::Recall1].value, 0.5);
-        assert!(made.by_background.is_empty(), "no ground is known");
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("evaluation.json");
-        made.write(&path).unwrap();
-        assert_eq!(Evaluation::read(&path).unwrap(), made);
-        std::fs::write(&path, "{}").unwrap();
-        assert_eq!(Evaluation::read(&path).unwrap_err().exit_code(), 65);
-    }
 }

@@ -14,6 +14,7 @@
 //! - [`ladder`]: what every run is measured against: random, colours, the untouched trunk.
 //! - [`evaluate`]: a run beside the ladder, on held-out families.
 //! - [`evaluation`]: what was measured, as people read it and as it is kept in the run's folder.
+//! - [`seed_group`]: a folder of runs in, mean and spread of those that differ in their seed alone out.
 //! - [`runs`]: a folder of runs in, a list of them, or two side by side out.
 //! - [`metrics`]: predictions and labels in, accuracy and a [`Confusion`](metrics::Confusion) matrix out.
 //! - [`model_card`]: what a run wrote of itself in, its `README.md` out.
@@ -38,6 +39,7 @@ pub mod recipe;
 pub mod report;
 pub mod retrieval;
 pub mod runs;
+pub mod seed_group;
 pub mod train;
 pub mod ui;
 pub mod whitening;

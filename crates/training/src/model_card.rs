@@ -44,6 +44,17 @@ pub fn markdown(name: &str, card: &ModelCard, evaluation: Option<&Evaluation>) -
             }
         }
     }
+    if let Some(group) = evaluation.and_then(|e| e.seeds.as_ref()) {
+        let _ = write!(
+            text,
+            "\n## How far it is luck\n\n{}; the spread is the sample's standard deviation.\n\n",
+            group.title()
+        );
+        text += "| figure | mean | spread |\n|---|---|---|\n";
+        for (figure, spread) in &group.figures {
+            let _ = writeln!(text, "| {figure} | {:.4} | {:.4} |", spread.mean, spread.deviation.unwrap_or(0.0));
+        }
+    }
     text += "\n## Limits\n\n\
              - It was measured on pictures of the same sources as it was trained on; other shops' pictures are another question.\n\
              - A figure of a few dozen queries moves by some hundredths with the choice of families: read the intervals.\n\

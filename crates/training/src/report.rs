@@ -2,8 +2,10 @@
 //!
 //! - [`render`]: what `goodtwin train` knows.
 //! - [`evaluated`](mod@evaluated): what `goodtwin eval` makes of it: the ladder, neighbours, mistakes.
+//! - `activation`: what of a picture speaks for its type.
 //! - `gallery`: small pictures inside of the page.
 
+mod activation;
 mod evaluated;
 mod gallery;
 
@@ -29,11 +31,12 @@ dl div { border: 1px solid var(--line); border-radius: .5rem; padding: .6rem .8r
 .words { display: block } .words dt { font-weight: 600; margin-top: .6rem } .words dd { font-size: 1rem; font-weight: 400 }
 table { border-collapse: collapse; margin: 1rem 0 } td, th { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid var(--line); vertical-align: top }
 td:first-child, th:first-child { text-align: left } caption { text-align: left; font-weight: 600; padding: .3rem 0 } .run td { font-weight: 600 }
-small { display: block; font-weight: 400; color: var(--faint); white-space: nowrap } figcaption { font-size: .85rem; color: var(--faint) } .faint { fill: var(--faint) }
+small { font-weight: 400; color: var(--faint); white-space: nowrap } td small { display: block } figcaption { font-size: .85rem; color: var(--faint) } .faint { fill: var(--faint) }
 .wide { overflow-x: auto } svg { max-width: 100%; height: auto } svg text { fill: var(--ink); font: 12px system-ui, sans-serif } svg text[font-weight] { font-weight: 700 }
 figure { margin: 0 } .curves { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr)); gap: 1rem } code, pre { overflow-wrap: anywhere; white-space: pre-wrap }
 .asked { display: flex; flex-wrap: wrap; gap: .6rem; padding: .6rem 0; border-bottom: 1px solid var(--line) } .asked p { width: 100%; margin: 0; font-size: .85rem; color: var(--faint) }
 .asked figure { width: 7.2rem } .asked img, .asked span { display: block; width: 7rem; height: 7rem; object-fit: contain; background: #fff; border: 3px solid transparent; border-radius: .3rem; box-sizing: border-box }
+.seen figure { width: 10.5rem } .seen .two { width: 21.3rem } .seen img { display: inline-block; width: 10.5rem; height: 10.5rem; border: 0 } .two img + img { margin-left: .3rem }
 .asked .right { border-color: var(--a) } .asked .query { border: 3px dashed var(--ink) } .asked .other { border: 1px solid var(--line) }
 ";
 

@@ -8,6 +8,7 @@ use goodtwin_core::{BagType, ContentId};
 use goodtwin_imaging::Picture;
 use rayon::prelude::*;
 
+use crate::activation::{Activation, activations};
 use crate::{Checkpoint, Compute, ModelCard, Preprocess, Result, Top, Trunk};
 
 /// Inputs a batch hold at most this many values, so that memory does not grow with the number of pictures: 8 pictures at
@@ -21,6 +22,17 @@ pub struct Features {
     pub embedding: Vec<f32>,
     /// The softmax, in the order of [`Embedder::classes`].
     pub class_probabilities: Vec<f32>,
+}
+
+/// What of a picture speaks for its type.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    /// The type that the softmax tells, by place in [`Embedder::classes`].
+    pub class: usize,
+    /// How sure it is, 0 to 1.
+    pub probability: f32,
+    /// What the network saw, and which places of it speak for that type.
+    pub crops: Vec<(Picture, Activation)>,
 }
 
 /// A checkpoint, ready to embed.
@@ -73,6 +85,22 @@ impl Embedder {
     /// The classes, in the order of the softmax.
     pub fn classes(&self) -> &[BagType] {
         &self.card.network.classes
+    }
+
+    /// What of a picture speaks for the type that the softmax tells.
+    pub fn explain(&self, picture: &Picture) -> Explanation {
+        let preprocess = &self.card.preprocess;
+        let frames = preprocess.frames(picture);
+        let planes = frames.iter().flat_map(|framed| preprocess.planes(framed)).collect();
+        let block4 = self.trunk.forward(input_tensor(&[planes], preprocess, &self.device));
+        let probabilities = rows(softmax(self.top.forward(block4.clone()).1, 1)).remove(0);
+        let (class, probability) = probabilities
+            .into_iter()
+            .enumerate()
+            .max_by(|a, b| a.1.total_cmp(&b.1))
+            .expect("a softmax has at least two classes");
+        let crops = frames.into_iter().zip(activations(&self.top, block4, class)).collect();
+        Explanation { class, probability, crops }
     }
 
     /// Embed pictures, in batches.

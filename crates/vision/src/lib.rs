@@ -11,11 +11,13 @@
 //! - [`cpu`]: the same convolutions on the CPU, with weights that never change: Winograd's algorithm in AVX-512, AVX2 or NEON.
 //! - [`pooling`]: maps in, vectors out: flatten, mean, generalised mean, grid.
 //! - [`top`]: [`Top`], what is fine-tuned: block 5, the dense layer, the softmax.
+//! - [`activation`]: a picture and a class in, the places that speak for it out.
 //! - [`checkpoint`]: a run folder's `model.json` and `model.safetensors`, written and read.
 //! - [`embedder`]: [`Embedder`]: a checkpoint that embeds pictures.
 //! - [`untouched`]: what a network of ImageNet's finds without any training: the baselines.
 //! - [`error`]: the [`Error`] of this crate.
 
+pub mod activation;
 pub mod checkpoint;
 pub mod cpu;
 pub mod device;

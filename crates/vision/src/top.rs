@@ -109,6 +109,23 @@ impl Top {
         self.classifier.forward(self.dropout.forward(penultimate))
     }
 
+    /// One class's logit of one picture, from block 4 and block 5 of its crops, with gradients back to them: the weights here are
+    /// without.
+    pub fn logit_of(&self, block4: Tensor<4>, block5: Tensor<4>, class: usize) -> Tensor<1> {
+        let through = |x: Tensor<2>, linear: &Linear| {
+            let bias = linear.bias.as_ref().expect("our linear layers have biases").val();
+            x.matmul(Tensor::from_inner(linear.weight.val())) + Tensor::<1>::from_inner(bias).unsqueeze()
+        };
+        let pooled = self.pooling.forward(block4, block5);
+        let width = pooled.dims()[1];
+        let x = through(pooled.reshape([1, self.crops * width]), &self.dense);
+        let x = match self.activation {
+            Activation::Relu => relu(x),
+            Activation::None => x,
+        };
+        through(x, &self.classifier).slice([0..1, class..class + 1]).reshape([1])
+    }
+
     /// Embedding (rows of length 1) and logits.
     pub fn forward(&self, block4: Tensor<4>) -> (Tensor<2>, Tensor<2>) {
         let x = self.penultimate(block4);

@@ -234,6 +234,22 @@ impl Block5 {
         }
     }
 
+    /// The maps that it ends with, before a pool makes them smaller; the same whether or not it is fixed, but slower.
+    pub fn last_maps(&self, block4: Tensor<4>) -> Tensor<4> {
+        match self {
+            Block5::Vgg16(block) => block.convolved(block4),
+            Block5::Resnet50(stage) => stage.forward(block4),
+        }
+    }
+
+    /// What is left to do to [`Block5::last_maps`].
+    pub fn pool(&self, maps: Tensor<4>) -> Tensor<4> {
+        match self {
+            Block5::Vgg16(_) => vgg16::pool(maps),
+            Block5::Resnet50(_) => maps,
+        }
+    }
+
     /// Its tensors, as a checkpoint has them.
     pub fn tensors(&self) -> Vec<(String, Stored)> {
         let parameters: Vec<(String, Tensor<4>, Tensor<1>)> = match self {

@@ -66,20 +66,27 @@ impl Block {
     }
 
     /// `[n, c_in, h, w]` to `[n, c_out, h/2, w/2]`.
-    pub fn forward(&self, mut x: Tensor<4>) -> Tensor<4> {
-        if let Some(fixed) = &self.fixed {
-            return run(fixed, x);
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        match &self.fixed {
+            Some(fixed) => run(fixed, x),
+            None => pool(self.convolved(x)),
         }
-        for conv in &self.convs {
-            x = relu(conv.forward(x));
-        }
-        max_pool2d(x, MaxPoolOptions::new([2, 2]).with_stride([2, 2]))
+    }
+
+    /// The same without the pool, by Burn.
+    pub fn convolved(&self, x: Tensor<4>) -> Tensor<4> {
+        self.convs.iter().fold(x, |x, conv| relu(conv.forward(x)))
     }
 
     /// The convolutions' parameters, `(weight, bias)` in order.
     pub fn parameters(&self) -> impl Iterator<Item = (Tensor<4>, Tensor<1>)> {
         self.convs.iter().map(|c| (c.weight.val(), c.bias.as_ref().expect("VGG16's convolutions have biases").val()))
     }
+}
+
+/// The 2x2 max pool that ends a block.
+pub fn pool(x: Tensor<4>) -> Tensor<4> {
+    max_pool2d(x, MaxPoolOptions::new([2, 2]).with_stride([2, 2]))
 }
 
 /// Blocks 1 to 4: the frozen trunk.

@@ -127,6 +127,7 @@ fn describe(evaluation: &Evaluation) -> String {
             text += &format!("{:<24} {:>8} {precision:>10} {recall:>8}\n", c.class.as_str(), c.pictures);
         }
     }
+    text += &evaluation.seeds.as_ref().map_or(String::new(), super::runs::seeds);
     let b = evaluation.bootstrap;
     text + &format!("\n95 % intervals: {} resamples of families, seed {}", b.resamples, b.seed)
 }

@@ -6,6 +6,7 @@ use clap::Subcommand;
 use goodtwin_core::terminal::lines;
 use goodtwin_training::bootstrap::{Bootstrap, Estimate};
 use goodtwin_training::runs::{Compared, Listed, compare, list};
+use goodtwin_training::seed_group::SeedGroup;
 
 use crate::exit::{Outcome, say};
 
@@ -18,7 +19,8 @@ pub struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// A line a run: data set, recipe, seed, date, what it finds, how far it has come
+    /// A line a run: data set, recipe, seed, date, what it finds, how far it has come; mean and spread of those that differ in
+    /// their seed alone
     List {
         /// The folder of runs
         #[arg(value_name = "DIR", default_value = "checkpoints/runs")]
@@ -46,7 +48,10 @@ pub fn run(args: Args) -> Outcome {
             let runs = list(&dir)?;
             match json {
                 true => say(serde_json::to_string_pretty(&runs).expect("figures serialise")),
-                false => say(lines(table(&runs).trim_end())),
+                false => {
+                    let groups: String = SeedGroup::all(&dir).iter().map(seeds).collect();
+                    say(lines((table(&runs) + &groups).trim_end()))
+                }
             }
         }
         Command::Compare { a, b, json } => {
@@ -77,6 +82,18 @@ fn table(runs: &[Listed]) -> String {
             run.recall_1.map_or("-".into(), figure),
             run.difference.map_or("-".into(), |d| format!("{:+.3} {}", d.value, interval(&d))),
         );
+    }
+    text
+}
+
+/// How the figures of runs spread that differ in their seed alone.
+pub fn seeds(group: &SeedGroup) -> String {
+    let names: Vec<&str> = group.runs.values().map(String::as_str).collect();
+    let mut text = format!("\n{}: {}\n", group.title(), names.join(", "));
+    text += &format!("{:<28} {:>8} {:>8}\n", "figure", "mean", "spread");
+    for (figure, spread) in &group.figures {
+        let deviation = spread.deviation.map_or("-".into(), |d| format!("{d:.4}"));
+        text += &format!("{figure:<28} {:>8.4} {deviation:>8}\n", spread.mean);
     }
     text
 }

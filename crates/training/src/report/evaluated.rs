@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use goodtwin_core::{Dataset, Split};
-use goodtwin_vision::ModelCard;
+use goodtwin_vision::Embedder;
 
 use super::gallery::{Gallery, Shown};
 use super::{STYLE, curves, escape, matrix, provenance};
@@ -11,6 +11,7 @@ use crate::Result;
 use crate::bootstrap::Estimate;
 use crate::evaluation::{Classification, Evaluation, Group, Kind, Rung};
 use crate::retrieval::{Answers, Figures, Metric};
+use crate::seed_group::SeedGroup;
 use crate::train::Epoch;
 
 /// Queries that are shown with their neighbours.
@@ -23,13 +24,13 @@ const NEIGHBOURS: usize = 6;
 /// # Errors
 /// A picture that cannot be read.
 pub fn evaluated(
-    card: &ModelCard,
+    embedder: &Embedder,
     dataset: &Dataset,
     history: &[Epoch],
     best_epoch: Option<usize>,
     evaluation: &Evaluation,
 ) -> Result<String> {
-    let mut gallery = Gallery::new(dataset);
+    let (card, mut gallery) = (embedder.card(), Gallery::new(dataset));
     let title = evaluation.run.as_ref().map_or("run", |r| r.name.as_str());
     let count = |split| dataset.rows.iter().filter(|r| r.split == split).count();
     let mut page = format!(
@@ -63,6 +64,10 @@ pub fn evaluated(
     }
     if let Some(classes) = &evaluation.classification {
         page += &classification(classes, dataset, &mut gallery)?;
+        page += &super::activation::section(embedder, dataset, classes)?;
+    }
+    if let Some(group) = &evaluation.seeds {
+        page += &seeds(group);
     }
     if !history.is_empty() {
         page += "<h2>Curves</h2><div class=curves>";
@@ -87,12 +92,26 @@ pub fn evaluated(
     Ok(page)
 }
 
+/// How the figures of runs spread that differ in their seed alone.
+fn seeds(group: &SeedGroup) -> String {
+    let mut html = format!(
+        "<h2>How far is it luck?</h2><p>{}; the spread is the sample's standard deviation.</p>\
+         <div class=wide><table><tr><th>figure<th>mean<th>spread",
+        escape(&group.title())
+    );
+    for (figure, spread) in &group.figures {
+        let _ = write!(html, "<tr><td>{figure}<td>{:.3}<td>{:.3}", spread.mean, spread.deviation.unwrap_or(0.0));
+    }
+    html + "</table></div>"
+}
+
 /// A dot a rung, with its interval as a line.
 fn ladder(rungs: &[Rung], label: &str, figures: impl Fn(&Rung) -> Option<&Figures>) -> String {
-    let (left, width, row) = (190.0, 460.0, 22.0);
+    let (left, width, row) = (210.0, 680.0, 22.0);
     let height = row * rungs.len() as f64 + 26.0;
     let x = |value: f64| left + value * (width - left - 60.0);
-    let mut svg = format!("<figure><svg viewBox='0 0 {width} {height}' role=img aria-label='{}'>", escape(label));
+    let mut svg =
+        format!("<figure><svg width={width} viewBox='0 0 {width} {height}' role=img aria-label='{}'>", escape(label));
     for part in 0..=4 {
         let value = f64::from(part) / 4.0;
         let _ = write!(
@@ -121,7 +140,7 @@ fn ladder(rungs: &[Rung], label: &str, figures: impl Fn(&Rung) -> Option<&Figure
         if let Some([low, high]) = interval {
             let _ = write!(
                 svg,
-                "<line x1={:.1} x2={:.1} y1={y} y2={y} stroke='{ink}' stroke-width=2 stroke-opacity=.55/>",
+                "<line x1={:.1} x2={:.1} y1={y} y2={y} stroke='{ink}' stroke-width=2 stroke-opacity='.55'/>",
                 x(low),
                 x(high)
             );
@@ -193,7 +212,7 @@ fn groups(by: &str, groups: &[Group]) -> String {
         let _ = write!(
             table,
             "<tr><td>{}<td>{}<td>{}<td>{}<td>{}<td>{difference}",
-            escape(&group.name),
+            escape(&group.name.replace('_', " ")),
             group.family.queries,
             group.family.families,
             estimate(group.family.get(Metric::Recall1)),
@@ -213,9 +232,9 @@ fn neighbours(answers: &Answers, dataset: &Dataset, gallery: &mut Gallery<'_>) -
     let shown: Vec<_> = missed.iter().take(half).copied().chain(found.take(half)).collect();
     let mut html = format!(
         "<h2>Queries and their nearest pictures</h2><p>The query is on the left, the nearest picture beside it. Those of its \
-         family have a full green frame. The {} that missed worst of {} that missed come first, then {} that did not.</p>",
+         family have a full green frame. The {} that missed {}come first, then {} that did not.</p>",
         missed.len().min(half),
-        missed.len(),
+        if missed.len() > half { format!("worst, of {}, ", missed.len()) } else { String::new() },
         shown.len() - missed.len().min(half)
     );
     for answer in shown {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use goodtwin_core::Dataset;
+use goodtwin_imaging::Picture;
 
 use super::escape;
 use crate::Result;
@@ -62,12 +63,16 @@ impl<'a> Gallery<'a> {
         if self.bytes > BUDGET {
             return Ok(None);
         }
-        let jpeg = decode(self.dataset, &self.dataset.rows[row])?.thumbnail(SIDE).to_jpeg(QUALITY);
-        let source = format!("data:image/jpeg;base64,{}", base64(&jpeg));
+        let source = embedded(&decode(self.dataset, &self.dataset.rows[row])?.thumbnail(SIDE));
         self.bytes += source.len();
         self.embedded.insert(row, source.clone());
         Ok(Some(source))
     }
+}
+
+/// A picture as the source of an `img`.
+pub fn embedded(picture: &Picture) -> String {
+    format!("data:image/jpeg;base64,{}", base64(&picture.to_jpeg(QUALITY)))
 }
 
 /// RFC 4648, with padding.
