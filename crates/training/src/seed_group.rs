@@ -102,6 +102,7 @@ mod tests {
                 trunk: Architecture::Vgg16,
                 trunk_sha256: id.clone(),
                 pooling: Pooling::Gem,
+                block5_weight: 1.0,
                 crops: 1,
                 dense,
                 activation: Activation::None,

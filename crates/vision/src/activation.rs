@@ -75,6 +75,7 @@ mod tests {
             trunk: Architecture::Vgg16,
             trunk_sha256: weights.id().clone(),
             pooling: Pooling::Joint,
+            block5_weight: 0.5,
             crops: 2,
             dense: 8,
             activation: After::None,

@@ -116,7 +116,7 @@ impl Top {
             let bias = linear.bias.as_ref().expect("our linear layers have biases").val();
             x.matmul(Tensor::from_inner(linear.weight.val())) + Tensor::<1>::from_inner(bias).unsqueeze()
         };
-        let pooled = self.pooling.forward(block4, block5);
+        let pooled = self.pooling.forward(block4, block5, self.block5_weight);
         let width = pooled.dims()[1];
         let x = through(pooled.reshape([1, self.crops * width]), &self.dense);
         let x = match self.activation {
