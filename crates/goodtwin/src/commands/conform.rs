@@ -52,7 +52,9 @@ pub fn run(args: Args) -> Outcome {
     let mut lines = Lines::new(std::io::stdin().lock());
     let mut out = BufWriter::new(std::io::stdout().lock());
     // A stranger's page may be nested deeply enough to need a deep stack; what is not touched costs nothing.
-    let pool = rayon::ThreadPoolBuilder::new().stack_size(256 << 20).build();
+    // Pictures come one after the other: the memory of one is the memory of all. Nought is a thread for each processor.
+    let threads = if matches!(args.suite, Suite::Image) { 1 } else { 0 };
+    let pool = rayon::ThreadPoolBuilder::new().stack_size(256 << 20).num_threads(threads).build();
     let pool = pool.map_err(|e| Failure::new(70, format!("cannot start threads: {e}")))?;
     loop {
         let batch = lines.batch().map_err(|e| Failure::new(74, format!("cannot read stdin: {e}")))?;
