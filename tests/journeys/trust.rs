@@ -1,6 +1,7 @@
 //! Whether a figure can be trusted: what is on both sides of a split is found, and runs that cannot be compared are not.
 
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use serde_json::json;
 
@@ -21,6 +22,23 @@ fn a_data_set_passes_its_check_and_has_a_card() {
     let croissant = std::fs::read(dataset.join("croissant.json")).unwrap();
     let croissant: serde_json::Value = serde_json::from_slice(&croissant).unwrap();
     assert_eq!(croissant["conformsTo"], "http://mlcommons.org/croissant/1.0");
+    read_by_mlcroissant(&dataset.join("croissant.json"), 13);
+}
+
+/// The stock reader, where Python has it (`pip install mlcroissant`; `GOODTWIN_PYTHON` names another Python).
+fn read_by_mlcroissant(file: &Path, rows: usize) {
+    let python = std::env::var_os("GOODTWIN_PYTHON").unwrap_or_else(|| "python3".into());
+    let imported = Command::new(&python).args(["-c", "import mlcroissant"]).stderr(Stdio::null()).status();
+    if !imported.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: Python has no mlcroissant");
+        return;
+    }
+    let script = "import sys, mlcroissant\n\
+        found = mlcroissant.Dataset(sys.argv[1])\n\
+        assert not found.metadata.ctx.issues.errors, found.metadata.ctx.issues.report()\n\
+        print(sum(1 for _ in found.records('pictures')))";
+    let ended = run(Command::new(&python).args(["-c", script]).arg(file)).ok();
+    assert_eq!(ended.stdout.trim(), rows.to_string(), "{}", ended.stderr);
 }
 
 #[test]

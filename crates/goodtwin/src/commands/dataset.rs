@@ -34,6 +34,9 @@ enum Command {
         target: Target,
     },
     /// Make a data set of a folder with metadata.jsonl, or with one sub-folder a class
+    ///
+    /// A line of metadata.jsonl has `file_name` and `bag_type` (or `label`), and may have `family`, `split`, `brand`, `title`,
+    /// `colour`, `background`, `source` and `licence`.
     Import {
         /// The folder of pictures
         #[arg(value_name = "DIR")]

@@ -197,6 +197,23 @@ fn a_train_folder_alone_holds_nothing_out_and_is_split() {
 }
 
 #[test]
+fn a_licence_goes_with_its_picture() {
+    let dir = tempfile::tempdir().unwrap();
+    let said = [r#","license":"CC BY 4.0""#, r#","licence":"CC0""#, ""];
+    let lines = (0..3).map(|i| {
+        put(dir.path(), &format!("{i}.png"), &png(i));
+        format!("{{\"file_name\":\"{i}.png\",\"bag_type\":\"tote\"{}}}\n", said[i])
+    });
+    let lines: String = lines.collect();
+    fs::write(dir.path().join("metadata.jsonl"), lines).unwrap();
+    let (_out, dataset) = run(dir.path(), 1);
+    let dataset = dataset.unwrap();
+    let licences: BTreeSet<Option<&str>> = dataset.rows.iter().map(|r| r.licence.as_deref()).collect();
+    assert_eq!(licences, BTreeSet::from([None, Some("CC BY 4.0"), Some("CC0")]));
+    assert_eq!(DatasetReader::open(&dataset.root).unwrap().rows, dataset.rows);
+}
+
+#[test]
 fn what_lies_beside_the_splits_is_no_class() {
     let dir = tempfile::tempdir().unwrap();
     for (n, name) in ["train/tote/a", "train/tote/b", "test/tote/c", "__MACOSX/test/._c", ".cache/d"].iter().enumerate()

@@ -171,8 +171,8 @@ mod tests {
     #[test]
     fn supcon_by_hand() {
         // Cosines: 1/2 within the pair, 0 and -1/2 and -1 and sqrt(3)/2 elsewhere; row 3 has nobody of its group.
-        let angles = [0.0, 60.0, 90.0, 180.0];
-        let cosine = |i: usize, j: usize| f64::cos((angles[i] - angles[j] as f64).to_radians());
+        let angles = [0.0_f64, 60.0, 90.0, 180.0];
+        let cosine = |i: usize, j: usize| f64::cos((angles[i] - angles[j]).to_radians());
         let loss = |temperature: f64| -> f32 {
             supcon(at(&angles, &Device::flex()), &[7, 7, 7, 9], temperature).into_scalar()
         };
