@@ -140,28 +140,53 @@ async fn where_files_may_not_grow_it_says_so_leaves_nothing_half_and_goes_on_lat
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_a_full_disk_it_says_so_leaves_nothing_half_and_goes_on_later() {
     let scene = Scene::new().await;
-    std::fs::create_dir(scene.out()).unwrap();
-    let mount = |options: &str| {
-        let mut command = Command::new("mount");
-        command.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(scene.out()).stderr(Stdio::null());
-        command.status().is_ok_and(|s| s.success())
-    };
-    if !mount("size=1500k") {
-        eprintln!("skipped: no small file system can be mounted here");
-        return;
-    }
-    let mounted = Mounted(scene.out());
-    let mut child = scene.scrape();
-    let ended = tokio::task::spawn_blocking(move || child.stderr(Stdio::piped()).output().unwrap()).await.unwrap();
-    full_disk(&ended, "crawl");
+    let Some(mounted) = Mounted::new(scene.out(), "size=1500k") else { return };
+    full_disk(&ended(&scene).await, "crawl");
     assert_eq!(halves(&scene.out()), Vec::<PathBuf>::new());
-    assert!(mount("remount,size=64m"));
+    mounted.again("size=64m");
     goes_on(&scene).await;
-    drop(mounted);
 }
 
-/// Mounted for as long as this lives.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_a_folder_that_is_read_only_it_says_so_and_goes_on_later() {
+    let scene = Scene::new().await;
+    let Some(mounted) = Mounted::new(scene.out(), "size=64m") else { return };
+    mounted.again("ro");
+    let refused = ended(&scene).await;
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(74), "{said}");
+    assert!(said.contains(scene.out().to_str().unwrap()) && said.contains("Read-only"), "{said}");
+    mounted.again("rw");
+    goes_on(&scene).await;
+}
+
+/// How a scrape ends, and what it says.
+async fn ended(scene: &Scene) -> std::process::Output {
+    let mut child = scene.scrape();
+    tokio::task::spawn_blocking(move || child.stderr(Stdio::piped()).output().unwrap()).await.unwrap()
+}
+
+/// A file system in memory, mounted for as long as this lives.
 struct Mounted(PathBuf);
+
+impl Mounted {
+    /// Nothing, and a line that says so, where nobody may mount one.
+    fn new(at: PathBuf, options: &str) -> Option<Mounted> {
+        std::fs::create_dir(&at).unwrap();
+        let mut command = Command::new("mount");
+        command.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&at).stderr(Stdio::null());
+        if !command.status().is_ok_and(|s| s.success()) {
+            eprintln!("skipped: no file system can be mounted here");
+            return None;
+        }
+        Some(Mounted(at))
+    }
+
+    fn again(&self, option: &str) {
+        let status = Command::new("mount").args(["-o", &format!("remount,{option}")]).arg(&self.0).status();
+        assert!(status.unwrap().success(), "remount,{option}");
+    }
+}
 
 impl Drop for Mounted {
     fn drop(&mut self) {

@@ -6,10 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use goodtwin_core::{BrandName, Item, ItemId};
+use goodtwin_core::{BrandName, ContentId, Item, ItemId};
 use goodtwin_imaging::Fingerprint;
 use goodtwin_imaging::fingerprint::Shots;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::fetched::bad_text;
 use super::{Journal, RunId};
@@ -18,8 +18,8 @@ use crate::Result;
 /// An item that may be one with another.
 struct Candidate {
     id: String,
-    /// The SHA-256 of all its whole pictures, in order.
-    pictures: String,
+    /// Of the hashes of all its whole pictures, in order.
+    pictures: ContentId,
     /// Of its first whole picture.
     print: Option<Fingerprint>,
     brand: BrandName,
@@ -64,10 +64,10 @@ pub(super) fn mark(tx: &Connection, store: &str, run: RunId) -> rusqlite::Result
 fn kept(candidates: &[Candidate]) -> Vec<Option<(usize, &'static str)>> {
     // Near what is near is not near: only what is kept is compared with.
     let mut shots = Shots::default();
-    let mut first_with: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut first_with: BTreeMap<&ContentId, usize> = BTreeMap::new();
     let mut kept: Vec<Option<(usize, &'static str)>> = Vec::with_capacity(candidates.len());
     for (n, candidate) in candidates.iter().enumerate() {
-        let same = first_with.get(candidate.pictures.as_str()).map(|&first| (first, "the same pictures"));
+        let same = first_with.get(&candidate.pictures).map(|&first| (first, "the same pictures"));
         let shot = || {
             let mut near = shots.near(candidate.print.as_ref()?).into_iter();
             Some((near.find(|&first| candidates[first].agrees(candidate))?, "the same shot"))
@@ -86,26 +86,36 @@ fn kept(candidates: &[Candidate]) -> Vec<Option<(usize, &'static str)>> {
 
 /// In the order in which they go before each other.
 fn candidates(tx: &Connection, store: &str) -> rusqlite::Result<Vec<Candidate>> {
-    let mut rows = tx.prepare(
-        "SELECT items.id, group_concat(images.sha256, ' ' ORDER BY images.sha256), items.item, fingerprints.print \
-         FROM items JOIN item_images ON item_images.item = items.id JOIN images ON images.url = item_images.url \
-         LEFT JOIN fingerprints ON fingerprints.sha256 = \
-           (SELECT i.sha256 FROM item_images AS ii JOIN images AS i ON i.url = ii.url \
-            WHERE ii.item = items.id AND i.sha256 IS NOT NULL ORDER BY ii.position LIMIT 1) \
-         WHERE items.store = ?1 AND items.state IN ('ok', 'duplicate') AND images.sha256 IS NOT NULL \
-         AND items.item IS NOT NULL GROUP BY items.id ORDER BY items.seen_run DESC, items.id",
+    // One at a time: sorted as a whole, all that is said of the items of a large store would be in memory at once.
+    let mut in_order = tx.prepare(
+        "SELECT id FROM items WHERE store = ?1 AND state IN ('ok', 'duplicate') AND item IS NOT NULL \
+         ORDER BY seen_run DESC, id",
     )?;
-    rows.query_map([store], |r| {
-        let item: Item = serde_json::from_str(&r.get::<_, String>(2)?).map_err(|e| bad_text(2, e))?;
-        Ok(Candidate {
-            id: r.get(0)?,
-            pictures: r.get(1)?,
-            print: r.get::<_, Option<Vec<u8>>>(3)?.and_then(|bytes| Fingerprint::from_bytes(&bytes)),
-            brand: BrandName::new(&item.brand),
-            colour: item.colour.as_deref().map(BrandName::new).filter(|colour| !colour.is_empty()),
-        })
-    })?
-    .collect()
+    let mut look = tx.prepare(
+        "SELECT group_concat(images.sha256, ' ' ORDER BY images.sha256), items.item, \
+           (SELECT print FROM fingerprints WHERE sha256 = \
+             (SELECT i.sha256 FROM item_images AS ii JOIN images AS i ON i.url = ii.url \
+              WHERE ii.item = items.id AND i.sha256 IS NOT NULL ORDER BY ii.position LIMIT 1)) \
+         FROM items JOIN item_images ON item_images.item = items.id JOIN images ON images.url = item_images.url \
+         WHERE items.id = ?1 AND images.sha256 IS NOT NULL GROUP BY items.id",
+    )?;
+    let mut candidates = Vec::new();
+    for id in in_order.query_map([store], |r| r.get::<_, String>(0))? {
+        let id = id?;
+        let candidate = |r: &Row<'_>| {
+            let pictures: String = r.get(0)?;
+            let item: Item = serde_json::from_str(&r.get::<_, String>(1)?).map_err(|e| bad_text(1, e))?;
+            Ok(Candidate {
+                id: id.clone(),
+                pictures: ContentId::of(&pictures),
+                print: r.get::<_, Option<Vec<u8>>>(2)?.and_then(|bytes| Fingerprint::from_bytes(&bytes)),
+                brand: BrandName::new(&item.brand),
+                colour: item.colour.as_deref().map(BrandName::new).filter(|colour| !colour.is_empty()),
+            })
+        };
+        candidates.extend(look.query_row([&id], candidate).optional()?);
+    }
+    Ok(candidates)
 }
 
 /// Where an item was offered too, under another id.
@@ -180,7 +190,7 @@ mod tests {
 
     fn candidate(id: &str, print: Option<Fingerprint>, colour: Option<&str>) -> Candidate {
         let colour = colour.map(BrandName::new);
-        Candidate { id: id.into(), pictures: id.into(), print, brand: BrandName::new("Kind"), colour }
+        Candidate { id: id.into(), pictures: ContentId::of(id), print, brand: BrandName::new("Kind"), colour }
     }
 
     #[test]
