@@ -166,7 +166,7 @@ fn a_photo_that_is_not_an_image_is_empty_or_is_not_there() {
     refused(search(&photo), 65, &["photo.jpg", "HTML"]);
     std::fs::write(&photo, "").unwrap();
     refused(search(&photo), 65, &["photo.jpg", "the file is empty"]);
-    refused(search(&dir.path().join("nowhere.jpg")), 2, &["nowhere.jpg"]);
+    refused(search(&dir.path().join("nowhere.jpg")), 65, &["nowhere.jpg"]);
 }
 
 #[test]
@@ -222,6 +222,12 @@ fn a_run_folder_that_is_taken() {
     let dir = tempfile::tempdir().unwrap();
     let recipe = small_recipe(dir.path(), 32, 1, "random");
     refused(train(&recipe, &small.dataset(), &small.run(), &small.cache()), 73, &["already holds a run"]);
+    // Weights that are not there come first: another folder would not help.
+    let text = std::fs::read_to_string(&recipe).unwrap();
+    std::fs::write(&recipe, text.replace("seed = 3", "seed = 3\ntrunk = 'resnet50'")).unwrap();
+    let mut again = goodtwin(["train", "--config"]);
+    again.arg(&recipe).arg("--dataset").arg(small.dataset()).arg("--out").arg(small.run());
+    refused(run(again.arg("--weights").arg(dir.path().join("none"))), 65, &["goodtwin weights import"]);
 }
 
 #[test]

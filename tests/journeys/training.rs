@@ -190,6 +190,16 @@ fn a_bent_bit_in_a_checkpoint_is_named_and_the_one_before_is_taken() {
     let ended = bench.train("bent");
     assert_eq!(ended.code, 73, "{}", ended.stderr);
     assert!(ended.stderr.contains("--resume"), "{}", ended.stderr);
+    let mut build = goodtwin(["catalog", "build", "--device", "cpu", "--model"]);
+    build.arg(bench.path("bent")).arg("--dataset").arg(bench.path("dataset")).arg("--out").arg(bench.path("catalogs"));
+    for command in [goodtwin(["eval"]).arg(bench.path("bent")), &mut build] {
+        let ended = run(command);
+        assert_eq!(ended.code, 65, "{}", ended.stderr);
+        assert!(ended.stderr.contains("not finished: `goodtwin train --resume"), "{}", ended.stderr);
+    }
+    let listed = run(goodtwin(["runs", "list"]).arg(bench.dir.path())).ok();
+    let bent = listed.stdout.lines().find(|line| line.starts_with("bent ")).unwrap();
+    assert!(["epoch", "of 4", "  bench  "].iter().all(|word| bent.contains(word)), "{bent}");
 
     let pointer = fs::read_to_string(bench.path("bent/checkpoints/latest.json")).unwrap();
     let pointer: Value = serde_json::from_str(&pointer).unwrap();
@@ -237,7 +247,7 @@ fn a_loss_that_is_no_number_stops_the_run_and_names_the_pictures() {
     });
     let ended = bench.train("run");
     assert_eq!(ended.code, 70, "{}", ended.stderr);
-    assert!(ended.stderr.contains("not-a-number.json"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("not-a-number.json") && ended.stderr.contains("in a new run"), "{}", ended.stderr);
     let dump: Value = serde_json::from_str(&fs::read_to_string(bench.path("run/not-a-number.json")).unwrap()).unwrap();
     let pictures = dump["batch"].as_array().unwrap();
     assert!(!pictures.is_empty() && pictures.iter().all(|p| p["sha256"].as_str().unwrap().len() == 64), "{dump:#}");

@@ -74,8 +74,9 @@ fn a_brand_that_nobody_has_cannot_be_held_out() {
         .arg(&folder)
         .output()
         .unwrap();
-    assert_eq!(import.status.code(), Some(65));
-    assert!(String::from_utf8_lossy(&import.stderr).contains("no picture has a brand"));
+    assert_eq!(import.status.code(), Some(2));
+    let says = String::from_utf8_lossy(&import.stderr);
+    assert!(says.starts_with("goodtwin: --hold-out-brands: no picture has a brand"), "{says}");
 }
 
 #[test]
@@ -89,10 +90,16 @@ fn runs_that_were_not_measured_are_not_compared() {
     assert!(compared.stderr.contains("goodtwin eval"), "{}", compared.stderr);
     let listed = run(goodtwin(["runs", "list"]).arg(dir.path())).ok();
     assert!(listed.stdout.lines().any(|l| l.starts_with("other") && l.contains("trained")), "{}", listed.stdout);
+    let listed = run(goodtwin(["runs", "list"]).arg(&other));
+    assert_eq!(listed.code, 65, "{}", listed.stdout);
+    assert!(listed.stderr.contains("is a run: expected the folder that it lies in"), "{}", listed.stderr);
+    let listed = run(goodtwin(["runs", "list"]).arg(small.dataset())).ok();
+    assert!(listed.stdout.is_empty() && listed.stderr.contains("no runs in this folder"), "{}", listed.stderr);
     has_a_model_card(&other);
 }
 
 fn has_a_model_card(run: &Path) {
     let card = std::fs::read_to_string(run.join("README.md")).unwrap();
     assert!(card.starts_with("---\nlibrary_name: goodtwin\n") && card.contains("CC BY 4.0"), "{card}");
+    assert!(card.contains("Input: 32 px, grey, padded to a square, as a whole.\n"), "{card}");
 }

@@ -1,4 +1,4 @@
-//! Where the time of embedding goes, stage by stage, beside what the machine can do at most.
+//! Where the time of embedding goes, stage by stage, beside a matrix multiplication and a copy.
 //!
 //! What binds a stage follows the roofline model (Williams, Waterman, Patterson 2009): the time that its multiply-adds take at
 //! the pace of a large matrix multiplication against the time that its bytes take at the pace of a large copy, both measured in
@@ -38,9 +38,9 @@ pub struct Report {
     /// Pixels of a side.
     pub size: u32,
     /// Billions of floating-point operations a second of a matrix multiplication of 2,048 x 2,048 on the device.
-    pub peak_gflops: f64,
+    pub matmul_gflops: f64,
     /// Billions of bytes a second that a large copy reads and writes, in the computer's memory.
-    pub peak_gbytes: f64,
+    pub copy_gbytes: f64,
     /// One for each batch size.
     pub batches: Vec<Batch>,
 }
@@ -69,10 +69,11 @@ pub struct Stage {
     pub ms: f64,
     /// Of the time of all stages.
     pub share: f64,
-    /// Billions of floating-point operations a second; none for a stage that has none to speak of.
-    pub gflops: Option<f64>,
-    /// Of [`Report::peak_gflops`].
-    pub of_peak: Option<f64>,
+    /// Billions of floating-point operations a second that direct convolutions would need to be as fast; none for a stage
+    /// that has none to speak of.
+    pub direct_gflops: Option<f64>,
+    /// Of [`Report::matmul_gflops`].
+    pub of_matmul: Option<f64>,
     /// What it cannot get below.
     pub bound: Bound,
 }
@@ -101,7 +102,7 @@ pub struct Bench<'a> {
     pub now: &'a dyn Fn() -> Duration,
 }
 
-/// A stage before it is set beside the peaks: milliseconds, operations and bytes a picture.
+/// A stage before it is set beside them: milliseconds, operations and bytes a picture.
 struct Timed {
     name: &'static str,
     ms: f64,
@@ -119,14 +120,14 @@ impl Bench<'_> {
         let most = batches.iter().copied().max().unwrap_or(1);
         let files = photographs(most, scratch)?;
         let network = Network::load(self.imagenet, self.compute)?;
-        let (peak_gflops, peak_gbytes) = (self.peak_gflops(), self.peak_gbytes());
-        let measure = |batch: &usize| self.batch(&files[..*batch], &network, peak_gflops, peak_gbytes);
+        let (matmul_gflops, copy_gbytes) = (self.matmul_gflops(), self.copy_gbytes());
+        let measure = |batch: &usize| self.batch(&files[..*batch], &network, matmul_gflops, copy_gbytes);
         let batches = batches.iter().map(measure).collect::<Result<_>>()?;
         let device = self.compute.describe().to_owned();
-        Ok(Report { device, size: self.preprocess.size, peak_gflops, peak_gbytes, batches })
+        Ok(Report { device, size: self.preprocess.size, matmul_gflops, copy_gbytes, batches })
     }
 
-    fn batch(&self, files: &[PathBuf], network: &Network, peak_gflops: f64, peak_gbytes: f64) -> Result<Batch> {
+    fn batch(&self, files: &[PathBuf], network: &Network, matmul_gflops: f64, copy_gbytes: f64) -> Result<Batch> {
         let n = files.len();
         let input_bytes = 4.0 * self.preprocess.len() as f64;
         let mut bytes = vec![];
@@ -170,7 +171,7 @@ impl Bench<'_> {
             Timed { name: "head", ms: head, flops: 2.0 * dense as f64, bytes: share_of_weights(dense), bound: None },
         ];
         let whole: f64 = timed.iter().map(|t| t.ms).sum();
-        let stages = timed.iter().map(|t| t.beside(whole, peak_gflops, peak_gbytes)).collect();
+        let stages = timed.iter().map(|t| t.beside(whole, matmul_gflops, copy_gbytes)).collect();
         let (images_per_second, waiting) = self.pipeline(files, network)?;
         let network_images_per_second = 1e3 / (trunk + block5 + head);
         Ok(Batch { batch: n, stages, network_images_per_second, images_per_second, waiting })
@@ -210,7 +211,7 @@ impl Bench<'_> {
         Ok(1e3 * rounds[ROUNDS / 2] / pictures as f64)
     }
 
-    fn peak_gflops(&self) -> f64 {
+    fn matmul_gflops(&self) -> f64 {
         let side = 2048;
         let random = || Tensor::<2>::random([side, side], Distribution::Uniform(-1.0, 1.0), self.compute.device());
         let (a, b) = (random(), random());
@@ -218,7 +219,7 @@ impl Bench<'_> {
         2.0 * (side as f64).powi(3) / ms.unwrap_or(f64::NAN) / 1e6
     }
 
-    fn peak_gbytes(&self) -> f64 {
+    fn copy_gbytes(&self) -> f64 {
         let from = vec![1.0f32; 32 << 20];
         let mut to = vec![0.0f32; from.len()];
         let chunk = 1 << 18;
@@ -228,9 +229,9 @@ impl Bench<'_> {
 }
 
 impl Timed {
-    fn beside(&self, whole: f64, peak_gflops: f64, peak_gbytes: f64) -> Stage {
+    fn beside(&self, whole: f64, matmul_gflops: f64, copy_gbytes: f64) -> Stage {
         let gflops = (self.flops > 0.0).then(|| self.flops / self.ms / 1e6);
-        let by_roofline = match self.flops / peak_gflops >= self.bytes / peak_gbytes {
+        let by_roofline = match self.flops / matmul_gflops >= self.bytes / copy_gbytes {
             true => Bound::Compute,
             false => Bound::Memory,
         };
@@ -238,8 +239,8 @@ impl Timed {
             name: self.name,
             ms: self.ms,
             share: self.ms / whole,
-            gflops,
-            of_peak: gflops.map(|g| g / peak_gflops),
+            direct_gflops: gflops,
+            of_matmul: gflops.map(|g| g / matmul_gflops),
             bound: self.bound.unwrap_or(by_roofline),
         }
     }

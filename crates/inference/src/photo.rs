@@ -15,10 +15,10 @@ pub const MAX_BYTES: u64 = 64 << 20;
 /// Read and decode a photo.
 ///
 /// # Errors
-/// Exit 2 when there is no such file, 65 for a file that is too large or is no picture that can be read.
+/// Exit 65 for a file that is not there, is too large, or is no picture that can be read.
 pub fn read(path: &Path) -> Result<(ContentId, Picture)> {
     let failed = |e: std::io::Error| match e.kind() {
-        ErrorKind::NotFound => CoreError::Usage(format!("{}: no such photo", path.display())),
+        ErrorKind::NotFound => CoreError::Missing { path: path.into(), kind: "photo", hint: String::new() },
         ErrorKind::IsADirectory => CoreError::data(path, "a folder: expected the file of a photo"),
         _ => CoreError::disk(path, "read the photo", e),
     };
@@ -51,7 +51,7 @@ mod tests {
             (file("empty.jpg", b""), 65, "empty.jpg: the file is empty"),
             (file("page.jpg", b"<!doctype html>"), 65, "page.jpg: not an image: looks like an HTML page"),
             (dir.path().to_path_buf(), 65, "a folder: expected the file of a photo"),
-            (dir.path().join("none.jpg"), 2, "none.jpg: no such photo"),
+            (dir.path().join("none.jpg"), 65, "none.jpg: no such photo"),
         ] {
             let error = read(&path).unwrap_err();
             assert_eq!(error.exit_code(), code, "{error}");

@@ -1,6 +1,6 @@
-//! Where the time of training goes: each stage measured by itself, beside what the machine can do at most.
+//! Where the time of training goes: each stage measured by itself, beside a matrix multiplication and a copy.
 //!
-//! [`report`] sets each beside the machine's peak.
+//! [`report`] sets each beside them.
 
 pub mod report;
 
@@ -9,11 +9,13 @@ use std::time::Duration;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Distribution, Tensor};
+use goodtwin_core::terminal::note;
 use goodtwin_core::{Dataset, Row};
 use goodtwin_imaging::Picture;
 use goodtwin_vision::embedder::input_tensor;
 use goodtwin_vision::vgg16::{Block, CHANNELS, CONVOLUTIONS};
 use goodtwin_vision::{Architecture, Compute, NetworkSpec, Top, Trunk, Weights};
+use indicatif::ProgressBar;
 use rayon::prelude::*;
 
 use crate::cache::{Source, TrunkCache};
@@ -29,6 +31,8 @@ pub use report::{Bound, Epochs, Report, Stage};
 
 /// Each stage is measured so often; the median counts.
 const ROUNDS: usize = 5;
+/// Without a terminal, a line is printed as often while one thing is measured.
+const SAY_EVERY: Duration = Duration::from_secs(10);
 
 /// Measures.
 pub struct Bench<'a> {
@@ -56,18 +60,18 @@ impl Bench<'_> {
         let rows = &self.dataset.rows[..recipe.batch_size.min(self.dataset.rows.len())];
         let (n, side) = (rows.len(), preprocess.size as usize / 16);
         let device = self.compute.device();
-        let peak_gflops = self.peak_gflops();
-        let peak_gbytes = self.peak_gbytes();
+        let matmul_gflops = self.matmul_gflops();
+        let copy_gbytes = self.copy_gbytes();
         let mut stages = Vec::new();
 
         let mut files = Vec::new();
-        let ms = self.time(n, || {
+        let ms = self.time("read", n, || {
             files = rows.par_iter().map(|row| Ok(self.dataset.read(row)?)).collect::<Result<Vec<_>>>()?;
             Ok(())
         })?;
         stages.push(Timed::of("read", ms, Some(Bound::Files)));
         let mut pictures = Vec::new();
-        let ms = self.time(n, || {
+        let ms = self.time("decode", n, || {
             let decode = |(bytes, row): (&Vec<u8>, &Row)| {
                 Picture::decode(bytes).map_err(|e| goodtwin_core::Error::data(self.dataset.path(row), e.to_string()))
             };
@@ -76,7 +80,7 @@ impl Bench<'_> {
         })?;
         stages.push(Timed::of("decode", ms, Some(Bound::Decoder)));
         let mut planes = Vec::new();
-        let ms = self.time(n, || {
+        let ms = self.time("resize", n, || {
             planes = pictures.par_iter().map(|picture| preprocess.apply(picture)).collect();
             Ok(())
         })?;
@@ -85,7 +89,7 @@ impl Bench<'_> {
 
         let trunk = Trunk::load(self.imagenet, device)?;
         let input = || input_tensor(&planes, preprocess, device);
-        let ms = self.time(n, || self.done(trunk.forward(input())))?;
+        let ms = self.time("trunk", n, || self.done(trunk.forward(input())))?;
         let crops = preprocess.crops.len() as f64;
         let flops = crops * (1..=4).map(|block| flops(block, preprocess.size)).sum::<f64>();
         stages.push(Timed { flops, ..Timed::of("trunk", ms, None) });
@@ -103,7 +107,7 @@ impl Bench<'_> {
         small.rows.truncate(n);
         let cache = TrunkCache::open(scratch, &Source { dataset: &small, ..source })?;
         let all: Vec<usize> = (0..n).collect();
-        let ms = self.time(n, || cache.values(&all, &vec![0; n]).map(drop))?;
+        let ms = self.time("cache", n, || cache.values(&all, &vec![0; n]).map(drop))?;
         // Read as f16, written as f32.
         let map = crops * (CHANNELS[3] * side * side) as f64;
         stages.push(Timed { bytes: 6.0 * map, every_epoch: true, ..Timed::of("cache", ms, None) });
@@ -126,10 +130,10 @@ impl Bench<'_> {
                 )
                 .loss
         };
-        let forward = self.time(n, || self.done(pass(&learner).inner()))?;
+        let forward = self.time("head forward", n, || self.done(pass(&learner).inner()))?;
         let head = flops5(recipe, classes.len());
         stages.push(Timed { flops: head, every_epoch: true, ..Timed::of("head forward", forward, None) });
-        let both = self.time(n, || {
+        let both = self.time("head backward", n, || {
             let gradients = GradientsParams::from_grads(pass(&learner).backward(), &learner);
             drop(gradients);
             self.sync()
@@ -140,7 +144,7 @@ impl Bench<'_> {
         let rates = rates(&recipe.optimizer, 1e-6);
         let mut gradients: Vec<GradientsParams> =
             (0..=ROUNDS).map(|_| GradientsParams::from_grads(pass(&learner).backward(), &learner)).collect();
-        let ms = self.time(n, || {
+        let ms = self.time("optimiser", n, || {
             learner = optimizer.step(&rates, learner.clone(), gradients.pop().expect("one a round"));
             self.sync()
         })?;
@@ -159,9 +163,9 @@ impl Bench<'_> {
             recipe: recipe.name.clone(),
             size: preprocess.size,
             batch: n,
-            peak_gflops,
-            peak_gbytes,
-            stages: stages.into_iter().map(|stage| stage.beside(peak_gflops, peak_gbytes, total)).collect(),
+            matmul_gflops,
+            copy_gbytes,
+            stages: stages.into_iter().map(|stage| stage.beside(matmul_gflops, copy_gbytes, total)).collect(),
             epochs,
         })
     }
@@ -187,6 +191,7 @@ impl Bench<'_> {
             *learner = optimizer.step(&rates, learner.clone(), gradients);
             self.sync()
         };
+        let mut rounds = Rounds::of(self, "steps");
         let batches = vec![Batch { rows: rows.to_vec(), views: vec![0; n] }; ROUNDS + 1];
         let started = (self.now)();
         let mut first = None;
@@ -195,8 +200,10 @@ impl Bench<'_> {
                 step(learner, Tensor::from_data(block4?, &device))?;
             }
             first.get_or_insert_with(|| (self.now)()); // the first step warms up
+            rounds.done();
             Ok(())
         })?;
+        drop(rounds);
         let elapsed = (self.now)() - first.unwrap_or(started);
         let cached = elapsed.as_secs_f64() * 1e3 / (ROUNDS * n) as f64;
 
@@ -205,10 +212,11 @@ impl Bench<'_> {
         let frozen: Vec<Block> =
             (1..=4).map(|b| Ok(Block::load(b, self.imagenet, inner)?.no_grad())).collect::<Result<_>>()?;
         let input = input_tensor(planes, &self.recipe.preprocess, inner);
-        let same_code = self.time(n, || self.done(frozen.iter().fold(input.clone(), |x, block| block.forward(x))))?;
+        let by_burn = || self.done(frozen.iter().fold(input.clone(), |x, block| block.forward(x)));
+        let same_code = self.time("trunk by Burn", n, by_burn)?;
 
         let all: Vec<Block> = (1..=4).map(|b| Ok(Block::load(b, self.imagenet, &device)?)).collect::<Result<_>>()?;
-        let full = self.time(n, || {
+        let full = self.time("all of VGG16", n, || {
             let input = Tensor::<4>::from_inner(input.clone());
             let block4 = all.iter().fold(input, |x, block| block.forward(x));
             let loss = losses.pass(learner, block4, Labels { types: labels, families: labels }).loss;
@@ -237,16 +245,19 @@ impl Bench<'_> {
     }
 
     /// Milliseconds a picture of the median round; a first one warms up.
-    fn time(&self, pictures: usize, mut work: impl FnMut() -> Result<()>) -> Result<f64> {
+    fn time(&self, what: &str, pictures: usize, mut work: impl FnMut() -> Result<()>) -> Result<f64> {
+        let mut rounds = Rounds::of(self, what);
         work()?;
-        let mut rounds = Vec::with_capacity(ROUNDS);
+        rounds.done();
+        let mut times = Vec::with_capacity(ROUNDS);
         for _ in 0..ROUNDS {
             let started = (self.now)();
             work()?;
-            rounds.push(((self.now)() - started).as_secs_f64() * 1e3 / pictures as f64);
+            times.push(((self.now)() - started).as_secs_f64() * 1e3 / pictures as f64);
+            rounds.done();
         }
-        rounds.sort_by(f64::total_cmp);
-        Ok(rounds[ROUNDS / 2])
+        times.sort_by(f64::total_cmp);
+        Ok(times[ROUNDS / 2])
     }
 
     /// Wait until the device has worked out what was asked.
@@ -259,21 +270,58 @@ impl Bench<'_> {
         self.sync()
     }
 
-    fn peak_gflops(&self) -> f64 {
+    fn matmul_gflops(&self) -> f64 {
         let n = 2048;
         let device: &Device = self.compute.device();
         let matrix = || Tensor::<2>::random([n, n], Distribution::Default, device);
         let (a, b) = (matrix(), matrix());
-        let ms = self.time(1, || self.done(a.clone().matmul(b.clone()))).expect("a product of two matrices");
+        let ms = self
+            .time("matrix product", 1, || self.done(a.clone().matmul(b.clone())))
+            .expect("a product of two matrices");
         2.0 * (n as f64).powi(3) / ms / 1e6
     }
 
-    fn peak_gbytes(&self) -> f64 {
+    fn copy_gbytes(&self) -> f64 {
         // Larger than any cache.
         let values = 32 << 20;
         let ones = Tensor::<1>::ones([values], self.compute.device());
-        let ms = self.time(1, || self.done(ones.clone() * 2.0)).expect("a scaled copy");
+        let ms = self.time("copy", 1, || self.done(ones.clone() * 2.0)).expect("a scaled copy");
         2.0 * 4.0 * values as f64 / ms / 1e6
+    }
+}
+
+/// Says how far the measuring of one thing is: a bar; without a terminal a line when it begins, and one now and then.
+struct Rounds<'a> {
+    now: &'a dyn Fn() -> Duration,
+    what: String,
+    bar: ProgressBar,
+    done: usize,
+    said: Duration,
+}
+
+impl<'a> Rounds<'a> {
+    fn of(bench: &Bench<'a>, what: &str) -> Rounds<'a> {
+        let bar = bench.ui.bar(1 + ROUNDS as u64, what);
+        if bar.is_hidden() {
+            note(format_args!("measuring: {what}"));
+        }
+        Rounds { now: bench.now, what: what.into(), bar, done: 0, said: (bench.now)() }
+    }
+
+    fn done(&mut self) {
+        self.done += 1;
+        self.bar.inc(1);
+        let now = (self.now)();
+        if self.bar.is_hidden() && now - self.said >= SAY_EVERY {
+            note(format_args!("measuring: {}, {} of {} rounds", self.what, self.done, 1 + ROUNDS));
+            self.said = now;
+        }
+    }
+}
+
+impl Drop for Rounds<'_> {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
     }
 }
 

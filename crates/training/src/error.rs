@@ -59,7 +59,7 @@ pub enum Error {
     },
     /// The loss is no number any more (exit 70).
     #[error(
-        "the loss became {loss} at epoch {epoch}, step {step}: lower the learning rate; {} lists the pictures of that step, \
+        "the loss became {loss} at epoch {epoch}, step {step}: lower the learning rate in a new run, since this one goes on as it began; {} lists the pictures of that step, \
          and the last checkpoint is kept",
         dump.display()
     )]

@@ -25,14 +25,12 @@ pub fn markdown(name: &str, card: &ModelCard, evaluation: Option<&Evaluation>) -
     let _ = writeln!(
         text,
         "Embeds pictures of bags, so that bags that look alike lie close together, and names their type. {} with its last \
-         block, a dense layer of {} and a softmax over {} types fine-tuned: {}. Input: {} px, colours {:?}, fit {:?}.\n",
+         block, a dense layer of {} and a softmax over {} types fine-tuned: {}. Input: {}.\n",
         network.trunk,
         network.dense,
         classes.len(),
         one_line(&classes.join(", ")),
-        card.preprocess.size,
-        card.preprocess.colour,
-        card.preprocess.fit,
+        card.preprocess.describe(),
     );
     text += "## What it finds\n\n";
     match evaluation {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use goodtwin_core::{ContentId, Error as CoreError};
-use goodtwin_vision::ModelCard;
+use goodtwin_vision::{ModelCard, checkpoint};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -13,6 +13,8 @@ use crate::bootstrap::{Bootstrap, Estimate};
 use crate::evaluate::read_card;
 use crate::evaluation::{Evaluation, Queries, Rung};
 use crate::retrieval::{Answer, Metric, difference};
+use crate::train::log;
+use crate::train::run_card::RunCard;
 use crate::{Error, Result};
 
 /// How far a run has come.
@@ -44,6 +46,8 @@ pub struct Listed {
     pub name: String,
     /// How far it has come.
     pub state: State,
+    /// Of a run that is not finished, the epoch that it is in, or was killed in, and how many its recipe asks for.
+    pub epoch: Option<[usize; 2]>,
     /// The data set's content id.
     pub dataset: Option<ContentId>,
     /// The recipe's name.
@@ -58,10 +62,10 @@ pub struct Listed {
     pub difference: Option<Estimate>,
 }
 
-/// The runs in a folder, by name. Folders that hold neither a model nor metrics are none.
+/// The runs in a folder, by name. Folders that hold neither a model nor the beginning of a run are none.
 ///
 /// # Errors
-/// Exit 65 for a folder that is not there.
+/// Exit 65 for a folder that is not there, or that is a run itself.
 pub fn list(folder: &Path) -> Result<Vec<Listed>> {
     let entries = folder.read_dir().map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => CoreError::Missing {
@@ -71,6 +75,9 @@ pub fn list(folder: &Path) -> Result<Vec<Listed>> {
         },
         _ => CoreError::disk(folder, "list the folder", e),
     })?;
+    if ["model.json", "run.json"].iter().any(|part| folder.join(part).is_file()) {
+        return Err(CoreError::data(folder, "is a run: expected the folder that it lies in").into());
+    }
     let mut dirs: Vec<PathBuf> = entries.flatten().map(|e| e.path()).filter(|p| p.is_dir()).collect();
     dirs.retain(|dir| !dir.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.')));
     dirs.sort();
@@ -82,6 +89,7 @@ fn listed(dir: &Path) -> Option<Listed> {
     let unfinished = Listed {
         name,
         state: State::Unfinished,
+        epoch: None,
         dataset: None,
         recipe: None,
         seed: None,
@@ -90,8 +98,17 @@ fn listed(dir: &Path) -> Option<Listed> {
         difference: None,
     };
     let Some(card) = read_card(dir) else {
-        let begun = ["metrics.jsonl", "recipe.toml", "checkpoints"].iter().any(|part| dir.join(part).exists());
-        return begun.then_some(unfinished);
+        let Ok(RunCard { recipe, dataset, .. }) = RunCard::open(dir) else {
+            let begun = ["run.json", "metrics.jsonl", "checkpoints"].iter().any(|part| dir.join(part).exists());
+            return begun.then_some(unfinished);
+        };
+        return Some(Listed {
+            epoch: log::epoch(dir).map(|epoch| [epoch, recipe.epochs]),
+            dataset: Some(dataset.id),
+            recipe: Some(recipe.name),
+            seed: Some(recipe.seed),
+            ..unfinished
+        });
     };
     let evaluation = own_evaluation(dir, &card).ok();
     let noted = card.metrics.get("test_family_recall_at_1");
@@ -157,12 +174,7 @@ pub struct Compared {
 /// Exit 65 when one was not evaluated, or they are of other data or queries; all that differs is named.
 pub fn compare(a: &Path, b: &Path, bootstrap: &Bootstrap) -> Result<Compared> {
     let read = |dir: &Path| -> Result<(ModelCard, Evaluation)> {
-        let missing = || CoreError::Missing {
-            path: dir.into(),
-            kind: "run",
-            hint: ": expected a folder with model.json; `goodtwin train` makes one".into(),
-        };
-        let card = read_card(dir).ok_or_else(missing)?;
+        let card = read_card(dir).ok_or_else(|| checkpoint::no_model(dir))?;
         let evaluation = own_evaluation(dir, &card).map_err(|e| match e {
             Error::Core(CoreError::Missing { path, .. }) => Error::Core(CoreError::Missing {
                 path,
@@ -305,5 +317,10 @@ mod tests {
         assert_eq!((runs[0].name.as_str(), runs[0].state), ("begun", State::Unfinished));
         assert_eq!(list(&dir.path().join("nowhere")).unwrap_err().exit_code(), 65);
         assert_eq!(compare(dir.path(), dir.path(), &Bootstrap::default()).unwrap_err().exit_code(), 65);
+        std::fs::write(dir.path().join("begun/run.json"), "").unwrap();
+        let error = list(&dir.path().join("begun")).unwrap_err();
+        assert!(error.exit_code() == 65 && error.to_string().contains("begun: is a run"), "{error}");
+        let error = compare(&dir.path().join("begun"), dir.path(), &Bootstrap::default()).unwrap_err();
+        assert!(error.to_string().contains("not finished: `goodtwin train --resume"), "{error}");
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::evaluate::read_card;
-use crate::train::seeds::Spread;
+use crate::train::seeds::{self, Spread};
 
 /// The figures of a run that people compare, and what they call them.
 const FIGURES: [(&str, &str); 5] = [
@@ -33,18 +33,12 @@ impl SeedGroup {
     pub fn of(run: &Path) -> Option<SeedGroup> {
         let own = run.canonicalize().ok()?;
         let name = own.file_name()?.to_string_lossy().into_owned();
-        SeedGroup::all(own.parent()?).into_iter().find(|group| group.runs.values().any(|run| *run == name))
+        among(&cards(own.parent()?), Some(&name)).into_iter().find(|group| group.runs.values().any(|run| *run == name))
     }
 
     /// The groups among the runs of a folder, by the name of their first run.
     pub fn all(folder: &Path) -> Vec<SeedGroup> {
-        let entries = folder.read_dir().into_iter().flatten().flatten();
-        let mut runs: Vec<(String, ModelCard)> = entries
-            .filter_map(|e| Some((e.file_name().to_string_lossy().into_owned(), read_card(&e.path())?)))
-            .filter(|(name, _)| !name.starts_with('.'))
-            .collect();
-        runs.sort_by(|a, b| a.0.cmp(&b.0));
-        among(&runs)
+        among(&cards(folder), None)
     }
 
     /// "3 runs that differ in their seed alone (7, 8, 9)".
@@ -54,7 +48,21 @@ impl SeedGroup {
     }
 }
 
-fn among(runs: &[(String, ModelCard)]) -> Vec<SeedGroup> {
+/// The finished runs of a folder, by name.
+fn cards(folder: &Path) -> Vec<(String, ModelCard)> {
+    let entries = folder.read_dir().into_iter().flatten().flatten();
+    let mut runs: Vec<(String, ModelCard)> = entries
+        .filter_map(|e| Some((e.file_name().to_string_lossy().into_owned(), read_card(&e.path())?)))
+        .filter(|(name, _)| !name.starts_with('.'))
+        .collect();
+    runs.sort_by(|a, b| a.0.cmp(&b.0));
+    runs
+}
+
+/// The same recipe with the same seed is the same run: of two of them, the group names `own`, else one that
+/// `goodtwin train --seeds` has named, else the first.
+fn among(runs: &[(String, ModelCard)], own: Option<&str>) -> Vec<SeedGroup> {
+    let rank = |name: &str, seed: u64| (own == Some(name), name.ends_with(&seeds::suffix(seed)));
     let mut alike: BTreeMap<String, BTreeMap<u64, &(String, ModelCard)>> = BTreeMap::new();
     let mut order = Vec::new();
     for run in runs {
@@ -65,8 +73,10 @@ fn among(runs: &[(String, ModelCard)]) -> Vec<SeedGroup> {
         if !alike.contains_key(&key) {
             order.push(key.clone());
         }
-        // Of two runs with one seed the first: the same recipe with the same seed is the same run.
-        alike.entry(key).or_default().entry(seed).or_insert(run);
+        let chosen = alike.entry(key).or_default().entry(seed).or_insert(run);
+        if rank(&run.0, seed) > rank(&chosen.0, seed) {
+            *chosen = run;
+        }
     }
     let group = |key: &String| {
         let runs = &alike[key];
@@ -122,12 +132,27 @@ mod tests {
     #[test]
     fn runs_that_differ_in_more_than_the_seed_are_no_group() {
         let runs = [run("a7", 64, 7, 0.5), run("a8", 64, 8, 0.7), run("a8 again", 64, 8, 0.9), run("b7", 32, 7, 0.1)];
-        let groups = among(&runs);
+        let groups = among(&runs, None);
         assert_eq!(groups.len(), 1);
         assert_eq!(groups[0].runs, BTreeMap::from([(7, "a7".to_string()), (8, "a8".to_string())]));
         assert_eq!(groups[0].title(), "2 runs that differ in their seed alone (7, 8)");
         let [(figure, spread)] = &groups[0].figures[..] else { panic!("{:?}", groups[0]) };
         assert_eq!((figure.as_str(), spread.runs), ("accuracy", 2));
         assert!((spread.mean - 0.6).abs() < 1e-12 && (spread.deviation.unwrap() - 0.02f64.sqrt()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn of_two_runs_with_one_seed_the_group_names_the_one_that_is_asked_about_else_its_own() {
+        let runs = [run("k", 64, 7, 0.5), run("q-seed7", 64, 7, 0.5), run("q-seed8", 64, 8, 0.7)];
+        for (asked, first) in
+            [(None, "q-seed7"), (Some("q-seed7"), "q-seed7"), (Some("k"), "k"), (Some("q-seed8"), "q-seed7")]
+        {
+            let groups = among(&runs, asked);
+            assert_eq!(
+                groups[0].runs,
+                BTreeMap::from([(7, first.to_string()), (8, "q-seed8".to_string())]),
+                "{asked:?}"
+            );
+        }
     }
 }

@@ -106,6 +106,17 @@ pub struct Checkpoint {
     pub weights: Weights,
 }
 
+/// What to say of a folder without a model: it is no run, or one that is not finished.
+pub fn no_model(dir: &Path) -> CoreError {
+    if dir.join("run.json").exists() && !dir.join("model.json").exists() {
+        let run = dir.display();
+        let what = format!("the run is not finished: `goodtwin train --resume {run}` goes on with it");
+        return CoreError::data(dir, what);
+    }
+    let hint = ": expected a folder with model.json; `goodtwin train` makes one".into();
+    CoreError::Missing { path: dir.into(), kind: "run", hint }
+}
+
 impl Checkpoint {
     /// Read a run folder.
     ///
@@ -114,11 +125,7 @@ impl Checkpoint {
     pub fn open(dir: &Path) -> Result<Checkpoint> {
         let path = dir.join("model.json");
         let text = std::fs::read(&path).map_err(|e| match e.kind() {
-            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => CoreError::Missing {
-                path: dir.into(),
-                kind: "run",
-                hint: ": expected a folder with model.json; `goodtwin train` makes one".into(),
-            },
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => no_model(dir),
             _ => CoreError::disk(&path, "read the model", e),
         })?;
         let card: ModelCard = serde_json::from_slice(&text)

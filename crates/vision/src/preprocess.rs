@@ -127,6 +127,27 @@ impl Preprocess {
         Ok(())
     }
 
+    /// For people: "128 px, grey, padded to a square, as a whole and as the bag cut out of it".
+    pub fn describe(&self) -> String {
+        let colour = match self.colour {
+            Colour::Full => "full colour",
+            Colour::Grey => "grey",
+        };
+        let fit = match self.fit {
+            Fit::Pad => "padded",
+            Fit::Stretch => "stretched",
+        };
+        let crops: Vec<&str> = self
+            .crops
+            .iter()
+            .map(|crop| match crop {
+                Crop::Whole => "as a whole",
+                Crop::Bag => "as the bag cut out of it",
+            })
+            .collect();
+        format!("{} px, {colour}, {fit} to a square, {}", self.size, crops.join(" and "))
+    }
+
     /// What a catalogue and a model must agree on.
     pub fn id(&self) -> ContentId {
         let values = match self.values {

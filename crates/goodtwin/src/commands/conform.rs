@@ -37,7 +37,7 @@ pub struct Args {
 enum Suite {
     /// {id, body_b64, agent, url} -> {id, allowed, crawl_delay?}
     Robots,
-    /// {id, text, currency_hint?, decimal_separator?} -> {id, amount, currency}
+    /// {id, text, currency_hint?, decimal_separator?} -> {id, amount, currency, iso, certain}
     Price,
     /// {id, html_b64, url, syntaxes?} -> {id, items, product}
     Extract,

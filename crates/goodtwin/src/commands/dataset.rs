@@ -63,20 +63,21 @@ struct Target {
     /// Seed of the split by family
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// What is held out to be tested: a fifth of the pictures by family, or by brand
-    #[arg(long, value_name = "family|brand", default_value = "family", value_parser = ["family", "brand"])]
-    split: String,
+    /// What is held out to be tested: a fifth of the pictures by family, or by brand [default: as the source says, else family]
+    #[arg(long, value_name = "family|brand", value_parser = ["family", "brand"])]
+    split: Option<String>,
     /// Hold out these brands instead, and train on all others
-    #[arg(long, value_name = "BRAND,...", value_delimiter = ',')]
+    #[arg(long, value_name = "BRAND,...", value_delimiter = ',', conflicts_with = "split")]
     hold_out_brands: Vec<String>,
 }
 
 impl Target {
-    fn hold_out(&self) -> HoldOut {
-        match (self.hold_out_brands.is_empty(), self.split.as_str()) {
-            (false, _) => HoldOut::These(self.hold_out_brands.clone()),
-            (true, "brand") => HoldOut::Brands,
-            (true, _) => HoldOut::Families,
+    fn hold_out(&self) -> Option<HoldOut> {
+        match self.split.as_deref() {
+            Some("brand") => Some(HoldOut::Brands),
+            Some(_) => Some(HoldOut::Families),
+            None if self.hold_out_brands.is_empty() => None,
+            None => Some(HoldOut::These(self.hold_out_brands.clone())),
         }
     }
 }

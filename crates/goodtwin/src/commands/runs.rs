@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use goodtwin_core::terminal::lines;
+use goodtwin_core::terminal::{lines, note};
 use goodtwin_training::bootstrap::{Bootstrap, Estimate};
 use goodtwin_training::runs::{Compared, Listed, compare, list};
 use goodtwin_training::seed_group::SeedGroup;
@@ -46,8 +46,12 @@ pub fn run(args: Args) -> Outcome {
     match args.command {
         Command::List { dir, json } => {
             let runs = list(&dir)?;
+            if runs.is_empty() {
+                note(format_args!("{}: no runs in this folder", dir.display()));
+            }
             match json {
                 true => say(serde_json::to_string_pretty(&runs).expect("figures serialise")),
+                false if runs.is_empty() => Ok(()),
                 false => {
                     let groups: String = SeedGroup::all(&dir).iter().map(seeds).collect();
                     say(lines((table(&runs) + &groups).trim_end()))
@@ -67,18 +71,18 @@ pub fn run(args: Args) -> Outcome {
 fn table(runs: &[Listed]) -> String {
     let width = runs.iter().map(|r| r.name.chars().count()).max().unwrap_or(0).max(3);
     let mut text = format!(
-        "{:<width$}  {:<12}  {:<12}  {:>5}  {:<10}  {:<10}  {:<21}  {}\n",
+        "{:<width$}  {:<12}  {:<12}  {:>5}  {:<10}  {:<14}  {:<21}  {}\n",
         "run", "data set", "recipe", "seed", "date", "state", "family Recall@1", "minus the best untouched"
     );
     for run in runs {
         text += &format!(
-            "{:<width$}  {:<12}  {:<12}  {:>5}  {:<10}  {:<10}  {:<21}  {}\n",
+            "{:<width$}  {:<12}  {:<12}  {:>5}  {:<10}  {:<14}  {:<21}  {}\n",
             run.name,
             run.dataset.as_ref().map_or("-", |id| id.short()),
             run.recipe.as_deref().unwrap_or("-"),
             run.seed.map_or("-".into(), |s| s.to_string()),
             run.written.map_or("-".into(), date),
-            run.state,
+            run.epoch.map_or(run.state.to_string(), |[epoch, of]| format!("epoch {epoch} of {of}")),
             run.recall_1.map_or("-".into(), figure),
             run.difference.map_or("-".into(), |d| format!("{:+.3} {}", d.value, interval(&d))),
         );

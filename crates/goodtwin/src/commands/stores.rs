@@ -33,7 +33,7 @@ enum Command {
     },
     /// Try files on their stores: robots.txt, a listing and a product each; writes the day into a file that fits
     Check {
-        /// Which stores; all that are not verified, if none is named
+        /// Which stores, by `name` or by file (`able` or `demo-able`); all that are not verified, if none is named
         #[arg(value_name = "NAME")]
         names: Vec<String>,
         #[command(flatten)]
@@ -86,6 +86,13 @@ struct Known {
     file: StoreFile,
 }
 
+impl Known {
+    /// By the file's `name` key, or by the file's own name.
+    fn is_called(&self, name: &str) -> bool {
+        self.file.name == name || self.path.file_stem().is_some_and(|stem| stem == name)
+    }
+}
+
 fn all(dir: &Path) -> Result<Vec<Known>, Failure> {
     let missing =
         || Error::Usage(format!("{}: no such folder of stores' files; `--stores DIR` says where it is", dir.display()));
@@ -123,13 +130,13 @@ fn list(dir: &Path) -> Outcome {
 fn check(names: &[String], dir: &Path, who: &Who) -> Outcome {
     let identity = Identity::load(&who.config, who.contact.as_deref())?;
     let mut known = all(dir)?;
-    if let Some(name) = names.iter().find(|name| known.iter().all(|k| &k.file.name != *name)) {
+    if let Some(name) = names.iter().find(|name| !known.iter().any(|k| k.is_called(name))) {
         let hint = config::nearest(name, known.iter().map(|k| k.file.name.as_str()));
         let hint = hint.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
         return Err(Failure::usage(format!("{}: there is no store `{name}`{hint}", dir.display())));
     }
     let untried = |k: &Known| k.file.verified == Verified::No && !k.file.allow_loopback;
-    known.retain(|k| if names.is_empty() { untried(k) } else { names.contains(&k.file.name) });
+    known.retain(|k| if names.is_empty() { untried(k) } else { names.iter().any(|name| k.is_called(name)) });
     if known.is_empty() {
         return say("all stores are verified");
     }

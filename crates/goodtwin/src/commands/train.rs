@@ -22,7 +22,7 @@ pub struct Args {
     /// The data set, made by `goodtwin dataset`
     #[arg(long, value_name = "DIR", required_unless_present = "resume")]
     dataset: Option<PathBuf>,
-    /// The run folder [default: checkpoints/runs/RECIPE-DATASET]
+    /// The run folder [default: checkpoints/runs/NAME-ID: the recipe's `name`, the data set's id]
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     out: Option<PathBuf>,
     /// So many runs, OUT-seedN each, from the recipe's seed on; OUT.seeds.json has mean and spread

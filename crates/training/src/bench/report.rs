@@ -1,4 +1,4 @@
-//! Stages beside what the machine can do at most.
+//! Stages beside a matrix multiplication and a copy.
 //!
 //! The bound of a stage follows the roofline model (Williams, Waterman, Patterson 2009): the time that its multiply-adds take
 //! at the pace of a large matrix multiplication, and the time that its bytes take at the pace of a large copy, both measured
@@ -19,9 +19,9 @@ pub struct Report {
     /// Pictures at once.
     pub batch: usize,
     /// Billions of floating-point operations a second of a matrix multiplication of 2,048 x 2,048.
-    pub peak_gflops: f64,
+    pub matmul_gflops: f64,
     /// Billions of bytes a second that a large copy reads and writes.
-    pub peak_gbytes: f64,
+    pub copy_gbytes: f64,
     /// In the order of the work. Those up to the cache are paid once a picture and view, the others in each epoch.
     pub stages: Vec<Stage>,
     /// Milliseconds a picture of one epoch.
@@ -39,10 +39,11 @@ pub struct Stage {
     pub ms: f64,
     /// Of the time of all stages.
     pub share: f64,
-    /// Billions of floating-point operations a second; none for a stage that has none to speak of.
-    pub gflops: Option<f64>,
-    /// Of [`Report::peak_gflops`].
-    pub of_peak: Option<f64>,
+    /// Billions of floating-point operations a second that direct convolutions would need to be as fast; none for a stage
+    /// that has none to speak of.
+    pub direct_gflops: Option<f64>,
+    /// Of [`Report::matmul_gflops`].
+    pub of_matmul: Option<f64>,
     /// What it cannot get below.
     pub bound: Bound,
     /// How much of its time that bound explains, at most 1.
@@ -76,7 +77,7 @@ pub struct Epochs {
     pub full: f64,
 }
 
-/// A stage before it is set beside the peak.
+/// A stage before it is set beside them.
 pub(super) struct Timed {
     pub name: &'static str,
     pub every_epoch: bool,
@@ -95,8 +96,8 @@ impl Timed {
     }
 
     /// Its share of `total` milliseconds, and what holds it back.
-    pub fn beside(self, peak_gflops: f64, peak_gbytes: f64, total: f64) -> Stage {
-        let (arithmetic, memory) = (self.flops / peak_gflops / 1e6, self.bytes / peak_gbytes / 1e6);
+    pub fn beside(self, matmul_gflops: f64, copy_gbytes: f64, total: f64) -> Stage {
+        let (arithmetic, memory) = (self.flops / matmul_gflops / 1e6, self.bytes / copy_gbytes / 1e6);
         let (bound, least) = match self.bound {
             Some(bound) => (bound, self.ms),
             None if arithmetic >= memory => (Bound::Arithmetic, arithmetic),
@@ -108,8 +109,8 @@ impl Timed {
             every_epoch: self.every_epoch,
             ms: self.ms,
             share: self.ms / total,
-            gflops,
-            of_peak: gflops.map(|g| g / peak_gflops),
+            direct_gflops: gflops,
+            of_matmul: gflops.map(|g| g / matmul_gflops),
             bound,
             explained: (least / self.ms).min(1.0),
         }
@@ -125,11 +126,11 @@ mod tests {
         let stage = |flops, bytes| Timed { flops, bytes, ..Timed::of("x", 2.0, None) }.beside(100.0, 10.0, 8.0);
         let busy = stage(1e8, 1e6);
         assert_eq!(
-            (busy.bound, busy.share, busy.gflops, busy.of_peak),
+            (busy.bound, busy.share, busy.direct_gflops, busy.of_matmul),
             (Bound::Arithmetic, 0.25, Some(50.0), Some(0.5))
         );
         assert_eq!(busy.explained, 0.5);
         let moving = stage(0.0, 1e7);
-        assert_eq!((moving.bound, moving.explained, moving.gflops), (Bound::Memory, 0.5, None));
+        assert_eq!((moving.bound, moving.explained, moving.direct_gflops), (Bound::Memory, 0.5, None));
     }
 }

@@ -190,7 +190,7 @@ impl Source<'_> {
             }
             Ok::<(), crate::Error>(())
         })?;
-        self.ui.line(&bar, &format!("trunk: {count} outputs worked out and cached"));
+        self.ui.line(&bar, &filled(count, keys, self.preprocess));
         bar.finish_and_clear();
         Ok(())
     }
@@ -227,6 +227,12 @@ fn own_seed(row: &Row) -> u64 {
 /// Little-endian; what is too large for f16 becomes its largest number.
 fn to_f16(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|v| f16::from_f32(v.min(f16::MAX.to_f32())).to_le_bytes()).collect()
+}
+
+/// What was worked out: pictures as they are, or views of them, and as what the network sees them.
+fn filled(count: usize, keys: &[Key], preprocess: &Preprocess) -> String {
+    let what = if keys.iter().all(|(_, view)| *view == 0) { "pictures" } else { "augmented views" };
+    format!("trunk: {count} {what} worked out and cached ({})", preprocess.describe())
 }
 
 /// The picture of a row, decoded.

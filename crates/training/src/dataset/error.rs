@@ -55,9 +55,11 @@ pub enum Error {
         /// Its one picture, as the source names it.
         file_name: String,
     },
-    /// Brands that cannot be held out.
-    #[error("{}: {what}", path.display())]
+    /// Brands that cannot be held out (exit 2).
+    #[error("{option}: {what} ({})", path.display())]
     Brands {
+        /// The option that asks for it.
+        option: &'static str,
         /// Where the pictures came from.
         path: PathBuf,
         /// What is wrong with them, and what was expected.
@@ -78,6 +80,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::Core(e) => e.exit_code(),
+            Error::Brands { .. } => 2,
             _ => 65,
         }
     }

@@ -11,7 +11,7 @@ use goodtwin_core::{BagType, ContentId, Dataset, DatasetWriter, Item, ItemId, Ro
 use goodtwin_imaging::{Fingerprint, Format, Picture, Refusal, fingerprint};
 use rayon::prelude::*;
 
-use super::hold_out::{self, hold_out};
+use super::hold_out::{self, HoldOut, hold_out};
 use super::split::merge;
 use super::{Error, Options, Result, card};
 
@@ -226,14 +226,17 @@ fn by_cause(left_out: &[LeftOut]) -> String {
     format!("left out: {}", counts.join(", "))
 }
 
-/// The split that the source gives, if it gives one that holds pictures out; otherwise one by family.
+/// What the options ask for; else the split that the source gives, if it gives one that holds pictures out; else one by
+/// family.
 fn splits(kept: &[Kept], origin: &Origin<'_>, options: &Options<'_>) -> Result<(Vec<Split>, String)> {
     let given: Vec<Split> = kept.iter().filter_map(|k| k.candidate.split).collect();
     let distinct: BTreeSet<Split> = given.iter().copied().collect();
-    if distinct.len() > 1 {
+    let gives_one = distinct.len() > 1;
+    if gives_one && options.hold_out.is_none() {
         check_given(kept, origin)?;
         return Ok((given, "as the source gives it".into()));
     }
+    let what = options.hold_out.as_ref().unwrap_or(&HoldOut::Families);
     let families: Vec<String> = kept.iter().map(Kept::family).collect();
     let together = hang_together(kept, &families);
     let pictures = families.iter().zip(kept);
@@ -256,12 +259,14 @@ fn splits(kept: &[Kept], origin: &Origin<'_>, options: &Options<'_>) -> Result<(
         hold_out::Picture { family, class, brand }
     };
     let to_split: Vec<hold_out::Picture<'_>> = split.iter().map(picture).collect();
-    let (by_family, told) = hold_out(&to_split, &options.hold_out, options.seed, origin.path)?;
+    let (by_family, told) = hold_out(&to_split, what, options.seed, origin.path)?;
     let mut splits = vec![Split::Test; members.len()];
     for (i, by_family) in split.into_iter().zip(by_family) {
         splits[i] = by_family;
     }
-    Ok((splits, if asked.is_empty() { told } else { told + "; test: what is for evaluation only" }))
+    let asked = if asked.is_empty() { "" } else { "; test: what is for evaluation only" };
+    let instead = if gives_one { "; in place of the split that the source gives" } else { "" };
+    Ok((splits, told + asked + instead))
 }
 
 /// Families that share a picture, the same shot in another file, an offer or a page: each by the name that stands for all

@@ -12,15 +12,25 @@ use super::split::{Member, by_family, describe, merge};
 use super::{Error, Result};
 
 /// What goes into the test split whole.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HoldOut {
     /// A fifth of the pictures, by family.
-    #[default]
     Families,
     /// A fifth of the pictures, by brand.
     Brands,
     /// These brands; of the others nothing is tested.
     These(Vec<String>),
+}
+
+impl HoldOut {
+    /// The option of `goodtwin dataset` that asks for it.
+    fn option(&self) -> &'static str {
+        match self {
+            HoldOut::Families => "--split family",
+            HoldOut::Brands => "--split brand",
+            HoldOut::These(_) => "--hold-out-brands",
+        }
+    }
 }
 
 /// One picture, as far as this asks.
@@ -42,7 +52,7 @@ pub struct Picture<'a> {
 /// [`Error::Brands`] for a brand that no picture has, brands that leave nothing to train on, or no brands at all.
 pub fn hold_out(pictures: &[Picture<'_>], what: &HoldOut, seed: u64, source: &Path) -> Result<(Vec<Split>, String)> {
     let members = |group: &dyn Fn(usize) -> String| -> Vec<String> { (0..pictures.len()).map(group).collect() };
-    let refuse = |what: String| Err(Error::Brands { path: source.into(), what });
+    let refuse = |why: String| Err(Error::Brands { option: what.option(), path: source.into(), what: why });
     let by_group = |groups: &[String]| {
         let members: Vec<Member<'_>> =
             groups.iter().zip(pictures).map(|(family, p)| Member { family, class: p.class }).collect();

@@ -33,15 +33,15 @@ pub use import::import;
 pub struct Options<'a> {
     /// Another seed makes another split; the same seed and pictures make the same data set.
     pub seed: u64,
-    /// What is held out.
-    pub hold_out: HoldOut,
+    /// What is held out, whatever the source says; none for the split that the source gives, else one by family.
+    pub hold_out: Option<HoldOut>,
     /// Is told, from several threads, how many pictures were read, and of how many.
     pub progress: &'a (dyn Fn(usize, usize) + Sync),
 }
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Options { seed: 0, hold_out: HoldOut::default(), progress: &|_, _| {} }
+        Options { seed: 0, hold_out: None, progress: &|_, _| {} }
     }
 }
 

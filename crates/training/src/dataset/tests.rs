@@ -11,7 +11,7 @@ use goodtwin_imaging::Picture;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::{Error, Options, build, import};
+use super::{Error, HoldOut, Options, build, import};
 
 /// No two numbers give pictures that are alike: 64 cells of noise.
 fn png(number: usize) -> Vec<u8> {
@@ -247,6 +247,38 @@ fn a_given_split_with_a_family_in_two_parts_is_refused() {
     put(dir.path(), "metadata.jsonl", lines.replace(",\"split\":\"test\"", "").as_bytes());
     let (_out, dataset) = run(dir.path(), 1);
     assert!(dataset.is_ok(), "one split alone is no split");
+}
+
+#[test]
+fn what_is_asked_for_goes_before_the_split_that_the_source_gives() {
+    let dir = tempfile::tempdir().unwrap();
+    let lines: String = (0..12)
+        .map(|i| {
+            put(dir.path(), &format!("{i:02}.png"), &png(i));
+            let (brand, split) = (["Able", "Baker", "Cole"][i % 3], if i % 3 == 0 { "train" } else { "test" });
+            format!("{{\"file_name\":\"{i:02}.png\",\"label\":\"tote\",\"brand\":\"{brand}\",\"split\":\"{split}\"}}\n")
+        })
+        .collect();
+    put(dir.path(), "metadata.jsonl", lines.as_bytes());
+    let made = |hold_out| {
+        let out = tempfile::tempdir().unwrap();
+        import(dir.path(), &out.path().join("d"), &Options { hold_out, ..Options::default() })
+    };
+    let tested = |dataset: &Dataset| -> BTreeSet<String> {
+        dataset.rows.iter().filter(|r| r.split == Split::Test).filter_map(|r| r.brand.clone()).collect()
+    };
+    let given = made(None).unwrap();
+    assert_eq!(tested(&given), BTreeSet::from(["Baker".into(), "Cole".into()]));
+    assert_eq!(given.manifest.split, "as the source gives it");
+    let held = made(Some(HoldOut::These(vec!["Able".into()]))).unwrap();
+    assert_eq!(tested(&held), BTreeSet::from(["Able".into()]));
+    assert!(held.manifest.split.ends_with("in place of the split that the source gives"), "{}", held.manifest.split);
+    assert_ne!(made(Some(HoldOut::Families)).unwrap().manifest.split, given.manifest.split);
+    let error = made(Some(HoldOut::These(vec!["Dora".into()]))).unwrap_err();
+    assert_eq!(error.exit_code(), 2);
+    assert!(
+        error.to_string().starts_with("--hold-out-brands: no picture is of the brand `Dora`: expected one of Able")
+    );
 }
 
 /// An item whose pictures lie below `dir`.

@@ -73,6 +73,16 @@ pub fn read(run: &Path) -> Result<Vec<Line>> {
     Ok(read_json_lines(&path, &bytes)?)
 }
 
+/// The epoch that a run is in, or was killed in, from 1; none before its first step. Its last line may be half a line.
+pub fn epoch(run: &Path) -> Option<usize> {
+    let bytes = std::fs::read(run.join(NAME)).ok()?;
+    let last = bytes.rsplit(|b| *b == b'\n').find_map(|line| serde_json::from_slice(line).ok())?;
+    Some(match last {
+        Line::Step(step) => step.epoch,
+        Line::Epoch(epoch) => epoch.epoch,
+    })
+}
+
 const NAME: &str = "metrics.jsonl";
 
 /// Writes what a run says.

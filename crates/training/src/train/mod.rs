@@ -122,6 +122,7 @@ pub fn train(job: &Job<'_>) -> Result<Summary> {
     let out = &job.places.out;
     let classes = job.dataset.classes();
     let splits = Splits::of(job.dataset, &classes)?;
+    let imagenet = job.recipe.trunk.load(&job.places.imagenet)?;
     if out.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(match is_finished(out) || RunCard::open(out).is_err() {
             true => Error::Exists(out.clone()),
@@ -130,7 +131,6 @@ pub fn train(job: &Job<'_>) -> Result<Summary> {
     }
     let families = families(job, &splits)?;
     let part = part(job, classes.len(), &splits)?;
-    let imagenet = job.recipe.trunk.load(&job.places.imagenet)?;
     let card = RunCard::of(job, &imagenet);
     card.write(out)?;
     let run = Run { job, part, classes, splits, families, imagenet, checkpoints: Checkpoints::of(out, card.id()) };

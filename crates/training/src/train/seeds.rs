@@ -63,6 +63,11 @@ impl Spread {
     }
 }
 
+/// What a run of a group is called, after the group's name.
+pub fn suffix(seed: u64) -> String {
+    format!("-seed{seed}")
+}
+
 /// The group's file.
 fn file(group: &Path) -> PathBuf {
     let mut path = group.as_os_str().to_owned();
@@ -76,7 +81,7 @@ impl Seeds {
         let name = group.file_name().unwrap_or_default().to_string_lossy();
         let run = |i| {
             let seed = card.recipe.seed.wrapping_add(i as u64);
-            SeedRun { seed, folder: format!("{name}-seed{seed}"), metrics: None }
+            SeedRun { seed, folder: format!("{name}{}", suffix(seed)), metrics: None }
         };
         Seeds { format: FORMAT, runs: (0..count).map(run).collect(), card, figures: BTreeMap::new() }
     }

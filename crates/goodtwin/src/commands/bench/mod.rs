@@ -8,6 +8,9 @@ use clap::Subcommand;
 
 use crate::exit::Outcome;
 
+/// What the tables' columns mean.
+const DIRECT: &str = "direct: the operations of direct convolutions; the trunk's Winograd algorithm needs fewer, and may pass 100 % of matmul";
+
 /// Options.
 #[derive(clap::Args)]
 pub struct Args {
