@@ -60,7 +60,7 @@ fn filled<'a>(
     let folder = parent(path);
     create_dir(folder)?;
     remove_stale(folder);
-    let mut file = temporary_file(folder).map_err(|e| Error::disk(folder, "create a temporary file", e))?;
+    let mut file = temporary_file(folder).map_err(|e| Error::create(folder, "create a temporary file", e))?;
     let mut buffered = std::io::BufWriter::new(file.as_file_mut());
     let done = fill(&mut buffered).and_then(|()| buffered.flush());
     drop(buffered);
@@ -78,13 +78,24 @@ impl Filled<'_> {
 
     fn rename(self) -> Result<()> {
         let Filled { file, path, action } = self;
-        file.persist(path).map(drop).map_err(|e| Error::disk(path, action, e.error))
+        file.persist(path).map(drop).map_err(|e| Error::create(path, action, e.error))
     }
+}
+
+/// See that a file can be made at `path` before the work whose outcome it is for: its folder is made, and nothing is left in it.
+pub fn probe(path: &Path) -> Result<()> {
+    let action = "write the file";
+    if path.is_dir() {
+        return Err(Error::create(path, action, std::io::ErrorKind::IsADirectory.into()));
+    }
+    let folder = parent(path);
+    create_dir(folder)?;
+    temporary_file(folder).map(drop).map_err(|e| Error::create(path, action, e))
 }
 
 /// `mkdir -p`, with the folder named when it fails.
 pub fn create_dir(path: &Path) -> Result<()> {
-    fs::create_dir_all(path).map_err(|e| Error::disk(path, "create the folder", e))
+    fs::create_dir_all(path).map_err(|e| Error::create(path, "create the folder", e))
 }
 
 /// Make the renames and removals in this folder durable.
@@ -108,7 +119,7 @@ impl StagedDir {
         let folder = parent(target);
         create_dir(folder)?;
         remove_stale(folder);
-        let made = temporary_dir(folder).map_err(|e| Error::disk(folder, "create a temporary folder", e))?;
+        let made = temporary_dir(folder).map_err(|e| Error::create(folder, "create a temporary folder", e))?;
         Ok(StagedDir { staging: made.0, target: target.into(), _lock: made.1 })
     }
 
@@ -154,7 +165,7 @@ impl StagedDir {
     }
 
     fn refused(&self, e: std::io::Error) -> Error {
-        Error::disk(&self.target, "move the folder into place", e)
+        Error::create(&self.target, "move the folder into place", e)
     }
 }
 
@@ -179,7 +190,7 @@ fn exchange(a: &Path, b: &Path) -> std::io::Result<()> {
 #[cfg(unix)]
 pub fn swap_link(link: &Path, target: &Path) -> Result<()> {
     let folder = parent(link);
-    let disk = |e| Error::disk(link, "swap the link", e);
+    let disk = |e| Error::create(link, "swap the link", e);
     remove_stale(folder);
     let (staging, _lock) = temporary_dir(folder).map_err(disk)?;
     let fresh = staging.path().join("link");
@@ -326,7 +337,7 @@ mod tests {
         assert_eq!(names(dir.path()), ["run"]);
         let late = StagedDir::new(&target).unwrap();
         fs::write(late.path().join("three"), "three").unwrap();
-        assert_eq!(late.publish_new().unwrap_err().exit_code(), 74);
+        assert_eq!(late.publish_new().unwrap_err().exit_code(), 73);
         assert_eq!(names(&target), ["two"], "what stands there is not replaced");
         assert_eq!(names(dir.path()), ["run"]);
     }

@@ -41,6 +41,17 @@ pub enum Error {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// Nothing can be made there, whatever room the disk has: a file stands where a folder must be, or the parent takes none
+    /// (exit 73).
+    #[error("{}: cannot {action}: {source}", path.display())]
+    Create {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was tried, as a verb.
+        action: String,
+        /// The system's reason.
+        source: std::io::Error,
+    },
     /// A file that must be there is not (exit 65, or 2 where the user named it on the command line).
     #[error("{}: no such {kind}{hint}", path.display())]
     Missing {
@@ -72,11 +83,25 @@ impl Error {
         Error::Disk { path: path.as_ref().into(), action: action.into(), source }
     }
 
-    /// A failed read: a missing file is [`Error::Missing`], one that is not the text that it must be [`Error::Data`],
+    /// A file or folder that could not be made: [`Error::Create`] if its place is the matter, [`Error::Disk`] if the disk is.
+    pub fn create(path: impl AsRef<Path>, action: impl Into<String>, source: std::io::Error) -> Self {
+        use std::io::ErrorKind::{
+            AlreadyExists, DirectoryNotEmpty, InvalidFilename, IsADirectory, NotADirectory, NotFound,
+        };
+        match source.kind() {
+            AlreadyExists | DirectoryNotEmpty | InvalidFilename | IsADirectory | NotADirectory | NotFound => {
+                Error::Create { path: path.as_ref().into(), action: action.into(), source }
+            }
+            _ => Error::disk(path, action, source),
+        }
+    }
+
+    /// A failed read: a missing file is [`Error::Missing`], a folder or what is not the text that it must be [`Error::Data`],
     /// anything else [`Error::Disk`].
     pub fn read(path: impl AsRef<Path>, kind: &'static str, source: std::io::Error) -> Self {
         match source.kind() {
             std::io::ErrorKind::NotFound => Error::Missing { path: path.as_ref().into(), kind, hint: String::new() },
+            std::io::ErrorKind::IsADirectory => Error::data(path, format!("a folder: expected the {kind}")),
             std::io::ErrorKind::InvalidData => Error::data(path, format!("the {kind} cannot be read: {source}")),
             _ => Error::disk(path, format!("read the {kind}"), source),
         }
@@ -87,6 +112,7 @@ impl Error {
         match self {
             Error::Usage(_) => 2,
             Error::Data { .. } | Error::Mismatch { .. } | Error::Missing { .. } => 65,
+            Error::Create { .. } => 73,
             Error::Disk { .. } => 74,
             Error::Locked { .. } => 75,
         }
@@ -95,7 +121,36 @@ impl Error {
 
 #[cfg(test)]
 mod tests {
-    use crate::{DatasetReader, RatingBook};
+    use std::path::Path;
+
+    use crate::{DatasetReader, Error, RatingBook, atomic};
+
+    #[test]
+    fn what_cannot_be_made_is_not_what_the_disk_refuses() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        std::fs::write(&file, "in the way").unwrap();
+        for taken in
+            [atomic::create_dir(&file), atomic::write(&file.join("a.json"), b"{}"), atomic::write(dir.path(), b"")]
+        {
+            let error = taken.unwrap_err();
+            assert_eq!(error.exit_code(), 73, "{error}");
+        }
+        assert!(atomic::probe(&dir.path().join("below/metrics")).is_ok());
+        assert!(!dir.path().join("below/metrics").exists());
+        assert_eq!(atomic::probe(&file.join("metrics")).unwrap_err().exit_code(), 73);
+        assert_eq!(atomic::probe(dir.path()).unwrap_err().exit_code(), 73, "a folder has the name");
+        let full = Error::create(Path::new("out"), "create the folder", std::io::ErrorKind::StorageFull.into());
+        assert_eq!(full.exit_code(), 74);
+    }
+
+    #[test]
+    fn a_folder_is_no_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = RatingBook::load(dir.path()).unwrap_err();
+        assert_eq!(error.exit_code(), 65);
+        assert!(error.to_string().ends_with(": a folder: expected the ratings file"), "{error}");
+    }
 
     #[test]
     fn bytes_that_are_no_text_are_bad_data() {

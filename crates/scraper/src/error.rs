@@ -41,6 +41,13 @@ pub enum Error {
     Internal(String),
 }
 
+fn same(source: &std::io::Error) -> std::io::Error {
+    match source.raw_os_error() {
+        Some(code) => std::io::Error::from_raw_os_error(code),
+        None => std::io::Error::new(source.kind(), source.to_string()),
+    }
+}
+
 /// How much room there is, where that may be what is the matter.
 fn room(path: &Path, source: &rusqlite::Error) -> String {
     use rusqlite::ErrorCode::{CannotOpen, DiskFull, SystemIoFailure};
@@ -68,11 +75,10 @@ impl Error {
                 Error::Journal { path: path.clone(), source: rusqlite::Error::SqliteFailure(*code, said.clone()) }
             }
             Error::Core(goodtwin_core::Error::Disk { path, action, source }) => {
-                let source = match source.raw_os_error() {
-                    Some(code) => std::io::Error::from_raw_os_error(code),
-                    None => std::io::Error::new(source.kind(), source.to_string()),
-                };
-                Error::Core(goodtwin_core::Error::Disk { path: path.clone(), action: action.clone(), source })
+                goodtwin_core::Error::disk(path, action, same(source)).into()
+            }
+            Error::Core(goodtwin_core::Error::Create { path, action, source }) => {
+                goodtwin_core::Error::create(path, action, same(source)).into()
             }
             other => Error::Internal(other.to_string()),
         }

@@ -28,7 +28,7 @@ impl RunLock {
     /// # Errors
     /// [`Error::Locked`] (exit 75) at once if another run holds it; exit 74 where the disk refuses.
     pub fn take(path: &Path) -> Result<Self> {
-        let disk = |e| Error::disk(path, "take the lock", e);
+        let disk = |e| Error::create(path, "take the lock", e);
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(disk)?;
         let mut lock = lock(file, path, FlockOperation::NonBlockingLockExclusive)?;
         lock.0.set_len(0).and_then(|()| lock.0.rewind()).map_err(disk)?;

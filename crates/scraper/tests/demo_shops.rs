@@ -233,7 +233,7 @@ async fn a_store_that_cannot_be_read_is_told_of_and_the_others_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_output_folder_that_cannot_be_made_is_a_disk_failure() {
+async fn an_output_folder_that_cannot_be_made_is_named_before_anything_is_asked() {
     let demo = Demo::new(7);
     let shops = demo.serve(0).await.unwrap();
     let dir = tempfile::tempdir().unwrap();
@@ -242,7 +242,7 @@ async fn an_output_folder_that_cannot_be_made_is_a_disk_failure() {
     let config = config(&shops, &file.join("out"), &["canopy-goods"]);
     let (_stopper, stop) = Stopper::new();
     let error = run(&config, Progress::Silent, stop).await.unwrap_err();
-    assert_eq!(error.exit_code(), 74, "{error}");
+    assert_eq!(error.exit_code(), 73, "{error}");
     assert!(error.to_string().contains("out"), "{error}");
     assert!(shops.requests(0).is_empty());
 }
