@@ -359,7 +359,12 @@ impl Config {
         let beside = |p: &PathBuf| path.parent().unwrap_or(Path::new("")).join(p);
         let mut stores: Vec<Store> = Vec::new();
         for store in &file.stores {
-            let store = Store::load(&beside(store), delay)?;
+            let store_path = beside(store);
+            if !store_path.is_file() {
+                let near = near_file(&store_path).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+                return Err(wrong(format!("`stores` names {}: no such file{near}", store_path.display())));
+            }
+            let store = Store::load(&store_path, delay)?;
             if stores.iter().any(|s| s.file.name == store.file.name) {
                 return Err(wrong(format!(
                     "two stores are called `{}`: expected a name for one each",
@@ -390,6 +395,15 @@ impl Config {
             stores,
         })
     }
+}
+
+/// The TOML file in the same folder whose name is most like this one's.
+fn near_file(path: &Path) -> Option<String> {
+    let entries = std::fs::read_dir(path.parent()?).ok()?;
+    let mut names: Vec<String> = entries.filter_map(|e| e.ok()?.file_name().into_string().ok()).collect();
+    names.retain(|name| name.ends_with(".toml"));
+    names.sort();
+    config::nearest(path.file_name()?.to_str()?, names.iter().map(String::as_str)).map(String::from)
 }
 
 impl Config {
@@ -499,6 +513,7 @@ mod tests {
         for (change, store, expected) in [
             ("", STORE.to_string(), "no `contact`: expected an address"),
             (&format!("{contact}delay = -1"), STORE.into(), "delay = -1: expected seconds"),
+            (&format!("{contact}delay = 'a'"), STORE.into(), "crawl.toml: line 6: `delay` is \"a\": expected a number"),
             (&format!("{contact}rating_flor = 'Good'"), STORE.into(), "did you mean `rating_floor`?"),
             (contact, format!("{STORE}shelf = 1"), "line 6: unknown key `shelf`"),
             (contact, STORE.replace("https://a.example/", "http://127.0.0.1:8471/"), "loopback, private"),
@@ -510,5 +525,18 @@ mod tests {
             assert_eq!(error.exit_code(), 2, "{error}");
             assert!(error.to_string().contains(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn a_stores_file_that_is_missing_is_named_with_the_crawl_that_names_it() {
+        let text = crawl("contact = 'mailto:a@example.org'\n").replace("a.toml", "aa.toml");
+        let error = load(&text, STORE).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        let said = error.to_string();
+        assert!(
+            said.contains("crawl.toml: `stores` names ") && said.contains("aa.toml: no such file; did you"),
+            "{said}"
+        );
+        assert!(said.ends_with("did you mean `a.toml`?"), "{said}");
     }
 }

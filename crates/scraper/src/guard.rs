@@ -32,10 +32,12 @@ pub enum Refused {
         port: u16,
     },
     /// It lies on this machine or in a private network.
-    #[error("{host}: loopback, private and reserved addresses are not asked")]
+    #[error("{host} {what}: loopback, private and reserved addresses are not asked")]
     Private {
         /// The host, as the address names it.
         host: String,
+        /// What it is, in words that follow it.
+        what: String,
     },
 }
 
@@ -77,8 +79,10 @@ pub fn check_url(url: &Url, allow_loopback: bool) -> Result<(), Refused> {
         Some(Host::Ipv4(ip)) => IpAddr::V4(ip),
         Some(Host::Ipv6(ip)) => IpAddr::V6(ip),
         Some(Host::Domain(name)) => {
-            return match is_local_name(name) {
-                true if !(allow_loopback && is_localhost(name)) => Err(Refused::Private { host: name.into() }),
+            return match local_name(name) {
+                Some(what) if !(allow_loopback && is_localhost(name)) => {
+                    Err(Refused::Private { host: name.into(), what })
+                }
                 _ => Ok(()),
             };
         }
@@ -87,7 +91,7 @@ pub fn check_url(url: &Url, allow_loopback: bool) -> Result<(), Refused> {
     if is_public(ip) || (allow_loopback && ip.is_loopback()) {
         Ok(())
     } else {
-        Err(Refused::Private { host: ip.to_string() })
+        Err(Refused::Private { host: ip.to_string(), what: format!("is {}", kind_of(ip)) })
     }
 }
 
@@ -108,8 +112,8 @@ fn is_localhost(name: &str) -> bool {
 }
 
 /// Names that no public server answers to: names without a dot, and domains that are kept for local use or for none (RFC 6761,
-/// 6762, 7686, 8375, 9476; ICANN's `internal`). Whatever they resolve to lies on somebody's own network.
-fn is_local_name(name: &str) -> bool {
+/// 6762, 7686, 8375, 9476; ICANN's `internal`). Whatever they resolve to lies on somebody's own network. Says which of these it is.
+fn local_name(name: &str) -> Option<String> {
     const LOCAL: [&str; 14] = [
         "localhost",
         "localdomain",
@@ -128,7 +132,26 @@ fn is_local_name(name: &str) -> bool {
     ];
     let name = name.trim_end_matches('.');
     let is_below = |domain: &str| name.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-    !name.contains('.') || LOCAL.iter().any(|domain| is_below(domain))
+    match LOCAL.iter().find(|domain| is_below(domain)) {
+        Some(domain) => Some(format!("is reserved, as all names in `{domain}` are")),
+        None if !name.contains('.') => Some("has no dot, so that it is a name in a local network".into()),
+        None => None,
+    }
+}
+
+/// What an address is that [`is_public`] does not take.
+fn kind_of(ip: IpAddr) -> &'static str {
+    match ip {
+        ip if ip.is_loopback() => "a loopback address",
+        IpAddr::V4(ip) if ip.is_private() => "a private address",
+        IpAddr::V6(ip) if ip.is_unique_local() => "a private address",
+        _ => "a reserved address",
+    }
+}
+
+/// What is wrong with what a name resolves to.
+fn resolved_to(found: Option<IpAddr>) -> String {
+    found.map_or("resolves to nothing".into(), |ip| format!("resolves to {ip}, {}", kind_of(ip)))
 }
 
 /// Whether an address is one of the public network, by IANA's registers of special purposes.
@@ -191,8 +214,9 @@ pub fn check_resolved(url: &Url, addresses: &[IpAddr]) -> Result<(), Refused> {
     check_url(url, false)?;
     let host = url.host_str().unwrap_or_default();
     let is_name = matches!(url.host(), Some(Host::Domain(_)));
-    if (is_name && addresses.is_empty()) || !addresses.iter().all(|ip| is_public(*ip)) {
-        return Err(Refused::Private { host: host.into() });
+    let unfit = addresses.iter().copied().find(|ip| !is_public(*ip));
+    if (is_name && addresses.is_empty()) || unfit.is_some() {
+        return Err(Refused::Private { host: host.into(), what: resolved_to(unfit) });
     }
     Ok(())
 }
@@ -213,8 +237,9 @@ impl Resolve for PublicResolver {
             let found: Vec<_> = found.collect();
             let is_fit = |ip: IpAddr| is_public(ip) || (allow_loopback && ip.is_loopback());
             // One private address among public ones is how a name is bent to another network.
-            if found.is_empty() || !found.iter().all(|a| is_fit(a.ip())) {
-                return Err(Refused::Private { host }.into());
+            let unfit = found.iter().map(|a| a.ip()).find(|ip| !is_fit(*ip));
+            if found.is_empty() || unfit.is_some() {
+                return Err(Refused::Private { host, what: resolved_to(unfit) }.into());
             }
             Ok(Box::new(found.into_iter()) as Addrs)
         })
@@ -224,6 +249,26 @@ impl Resolve for PublicResolver {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_says_which_name_or_address_and_what_it_is() {
+        let said = |url: &str| check_url(&url.parse().unwrap(), false).unwrap_err().to_string();
+        let why = "loopback, private and reserved addresses are not asked";
+        for (url, what) in [
+            ("https://example.invalid/", "example.invalid is reserved, as all names in `invalid` are"),
+            ("https://shop/", "shop has no dot, so that it is a name in a local network"),
+            ("http://127.0.0.1/", "127.0.0.1 is a loopback address"),
+            ("http://10.1.2.3/", "10.1.2.3 is a private address"),
+            ("http://[fd00::1]/", "fd00::1 is a private address"),
+            ("http://192.0.2.1/", "192.0.2.1 is a reserved address"),
+        ] {
+            assert_eq!(said(url), format!("{what}: {why}"));
+        }
+        let shop = "https://shop.example/".parse().unwrap();
+        let bent = check_resolved(&shop, &["192.168.0.1".parse().unwrap()]).unwrap_err().to_string();
+        assert_eq!(bent, format!("shop.example resolves to 192.168.0.1, a private address: {why}"));
+        assert!(check_resolved(&shop, &[]).unwrap_err().to_string().contains("resolves to nothing"));
+    }
 
     fn check(url: &str) -> bool {
         check_url(&url.parse().unwrap(), false).is_ok()

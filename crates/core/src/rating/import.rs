@@ -116,10 +116,10 @@ fn header_columns(header: &::csv::StringRecord) -> Result<Vec<&'static str>, Vec
             }
             Some(known) => columns.push(known),
             None => {
-                let hint = config::nearest(plain, COLUMNS).map(|n| format!("; did you mean `{n}`?"));
+                let hint = config::nearest(plain, COLUMNS).map(|n| format!("; did you mean `{n}`? Expected"));
+                let hint = hint.unwrap_or(": expected".into());
                 let known = COLUMNS.join(", ");
-                let hint = hint.unwrap_or_default();
-                faults.push(format!("line 1, column {}: unknown column `{name}`{hint} expected {known}", n + 1));
+                faults.push(format!("line 1, column {}: unknown column `{name}`{hint} {known}", n + 1));
             }
         }
     }
@@ -265,10 +265,11 @@ mod tests {
         assert_eq!(
             faults("brand,lable,as_of,source\n"),
             [format!(
-                "line 1, column 2: unknown column `lable`; did you mean `label`? expected {}",
+                "line 1, column 2: unknown column `lable`; did you mean `label`? Expected {}",
                 COLUMNS.join(", ")
             )]
         );
+        assert!(faults("# Notes\n")[0].starts_with("line 1, column 1: unknown column `# Notes`: expected brand, "));
         assert!(faults("brand,label,source\n")[0].contains("no column `as_of`"));
         assert!(faults("brand,brand,label,source\n")[0].contains("`brand` is there twice"));
         assert!(faults("")[0].contains("line 1"));

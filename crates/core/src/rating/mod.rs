@@ -16,6 +16,8 @@ use std::str::FromStr;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use crate::config;
+
 pub use book::{Added, RatingBook};
 pub use change::{Cause, Change};
 
@@ -77,7 +79,10 @@ impl FromStr for Label {
             |t: &str| -> String { t.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect() };
         Label::ALL.into_iter().find(|l| letters(l.slug()) == letters(text)).ok_or_else(|| {
             let known: Vec<_> = Label::ALL.iter().map(|l| format!("\"{l}\"")).collect();
-            format!("`{text}` is not one of Good On You's labels: expected {}", known.join(", "))
+            let near = config::nearest(&text.to_lowercase().replace(' ', "-"), Label::ALL.map(Label::slug));
+            let near = near.and_then(|near| Label::ALL.into_iter().find(|l| l.slug() == near));
+            let hint = near.map_or(": e".into(), |near| format!("; did you mean \"{near}\"? E"));
+            format!("`{text}` is not one of Good On You's labels{hint}xpected {}", known.join(", "))
         })
     }
 }
@@ -197,6 +202,7 @@ mod tests {
         for text in ["It's a start", "its-a-start", "IT’S A START"] {
             assert_eq!(text.parse::<Label>().unwrap(), Label::ItsAStart);
         }
+        assert!("god".parse::<Label>().unwrap_err().contains("did you mean \"Good\"? Expected"));
         let error = "superb".parse::<Label>().unwrap_err();
         assert!(error.contains("`superb`") && error.contains("\"Not good enough\""), "{error}");
     }
