@@ -69,6 +69,14 @@ pub fn say(text: impl Display) -> Outcome {
     write_line(&mut std::io::stdout().lock(), text)
 }
 
+/// A table, or what has one, no wider than the terminal that stdout is; as it is elsewhere, so that a line stays a row for `grep`.
+pub fn fitted(text: impl Display) -> String {
+    match terminal_size::terminal_size_of(std::io::stdout()) {
+        Some((terminal_size::Width(width), _)) if width > 0 => format!("{text:width$}", width = width.into()),
+        _ => text.to_string(),
+    }
+}
+
 fn write_line(out: &mut impl Write, text: impl Display) -> Outcome {
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
         Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(Failure::new(74, format!("cannot write to stdout: {e}"))),

@@ -21,10 +21,10 @@ fn line(now: Timestamp, message: &str, fields: Map<String, Value>) -> Value {
 }
 
 /// All that a run came to.
-pub(crate) fn summary(summary: &Summary) -> Map<String, Value> {
+pub(crate) fn summary(summary: &Summary, exit_code: u8) -> Map<String, Value> {
     let stores: Vec<Value> = summary.stores.iter().map(store).collect();
     let mut fields = totals(&summary.total());
-    fields.insert("exit_code".into(), summary.exit_code().into());
+    fields.insert("exit_code".into(), exit_code.into());
     fields.insert("fetched_bytes".into(), summary.fetched_bytes.into());
     fields.insert("interrupted".into(), summary.interrupted.into());
     fields.insert("stores".into(), stores.into());
@@ -72,13 +72,13 @@ mod tests {
             drops: vec![],
         };
         let ended = Summary { stores: vec![store("a"), store("b")], ..Summary::default() };
-        let line = line(Timestamp::UNIX_EPOCH, "scrape ended", summary(&ended)).to_string();
+        let line = line(Timestamp::UNIX_EPOCH, "scrape ended", summary(&ended, 74)).to_string();
         assert!(!line.chars().any(char::is_control), "{line}");
         let value: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(value["fields"]["message"], "scrape ended");
         assert_eq!(value["fields"]["items"], 4);
         assert_eq!(value["fields"]["states"], json!({"ok": 2, "gone": 2}));
         assert_eq!(value["fields"]["stores"][1]["trouble"], "two\nlines \u{1b}[2J");
-        assert_eq!(value["fields"]["exit_code"], 3);
+        assert_eq!(value["fields"]["exit_code"], 74);
     }
 }

@@ -48,6 +48,25 @@ pub struct StorePlan {
     pub hosts: BTreeMap<String, HostPlan>,
     /// Why its listings could not be read, or not to their end.
     pub trouble: Option<String>,
+    /// The host asks to be left alone for now.
+    pub stalled: bool,
+    /// It was asked to stop.
+    pub stopped: bool,
+}
+
+impl Plan {
+    /// As that of a scrape: 0; 3 if a store's listings were not read to their end; 69 if no store named an item; 75 if a host asks
+    /// to be left alone for now; 130 if it was stopped.
+    pub fn exit_code(&self) -> u8 {
+        let nothing = |s: &StorePlan| s.trouble.is_some() && s.items == 0;
+        match () {
+            () if self.stores.iter().any(|s| s.stopped) => 130,
+            () if self.stores.iter().any(|s| s.stalled) => 75,
+            () if !self.stores.is_empty() && self.stores.iter().all(nothing) => 69,
+            () if self.stores.iter().any(|s| s.trouble.is_some()) => 3,
+            () => 0,
+        }
+    }
 }
 
 /// What one host would be asked for one store.
@@ -111,6 +130,8 @@ pub async fn plan(config: &Config, progress: Progress, stop: Stop) -> Result<Pla
         };
         let (found, end) = part.listed().await;
         let mut plan = StorePlan { name: store.file.name.clone(), items: found.len(), ..StorePlan::default() };
+        plan.stalled = matches!(end, Err(StoreEnd::Stalled(_)));
+        plan.stopped = matches!(end, Err(StoreEnd::Stopping));
         plan.trouble = match end {
             Err(StoreEnd::Fatal(error)) => return Err(error),
             Err(StoreEnd::Trouble(what) | StoreEnd::Stalled(what)) => Some(what),
@@ -237,7 +258,7 @@ impl fmt::Display for Plan {
                 ]);
             }
         }
-        write!(f, "{table}")?;
+        table.fmt(f)?;
         for store in &self.stores {
             if let Some(trouble) = &store.trouble {
                 write!(f, "\n{}: not read to its end: {}", store.name, one_line(trouble))?;

@@ -27,10 +27,10 @@ impl Progress {
         if std::io::stderr().is_terminal() { Progress::Bars(MultiProgress::new()) } else { Progress::Lines }
     }
 
-    /// The run ended, and came to this.
-    pub(crate) fn ended(&self, summary: &Summary) {
+    /// The run came to this, and the process that told of it ends with this code.
+    pub fn ended(&self, summary: &Summary, exit_code: u8) {
         if let Progress::Lines = self {
-            events::emit("scrape ended", events::summary(summary));
+            events::emit("scrape ended", events::summary(summary, exit_code));
         }
     }
 

@@ -144,6 +144,7 @@ async fn run_at(
     drop(at_work);
     let mut summary = summarize(config, &journal, run, ends, interrupted).await?;
     (summary.fetched_bytes, summary.hosts) = (fetcher.received(), governor.paces());
+    summary.is_retry = !options.retry.is_empty();
     // Some items asked for again are no scrape that went well.
     if options.retry.is_empty() {
         let code = summary.exit_code();
@@ -153,7 +154,6 @@ async fn run_at(
     if !interrupted && !summary.stores.iter().any(|s| s.stalled) {
         journal.with(move |journal| journal.finish_run(run, Timestamp::now())).await?;
     }
-    progress.ended(&summary);
     Ok(summary)
 }
 

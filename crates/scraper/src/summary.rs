@@ -18,6 +18,8 @@ pub struct Summary {
     pub stores: Vec<StoreSummary>,
     /// The run was asked to stop before it was done; the next one goes on with it.
     pub interrupted: bool,
+    /// Only items in some states were asked for: the others were not to be seen.
+    pub is_retry: bool,
     /// Brands of items that have no rating, each with a rated brand whose name is much like its own.
     pub near_misses: Vec<(String, String)>,
     /// Decoded bytes that were fetched.
@@ -108,12 +110,15 @@ fn by_cause<'a>(counts: impl Iterator<Item = (&'a str, u32)>) -> String {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut table = Table::new(&HEADS);
+        let heads = HEADS.map(|head| if self.is_retry && head == "unseen" { "not asked" } else { head });
+        let mut table = Table::new(&heads);
         for store in &self.stores {
             table.row(row(&store.name, &store.tally));
         }
         table.row(row("total", &self.total()));
-        writeln!(f, "{table}")?;
+        // At the width that was asked for, if one was.
+        table.fmt(f)?;
+        writeln!(f)?;
         for store in &self.stores {
             if let Some(trouble) = &store.trouble {
                 writeln!(f, "{}: not read to its end: {}", store.name, one_line(trouble))?;
@@ -185,6 +190,9 @@ mod tests {
         };
         let text = summary.to_string();
         assert!(text.contains("3: robots 2, no-price 1"), "{text}");
+        assert!(text.contains("  unseen  ") && format!("{summary:60}").lines().all(|line| line.len() <= 60), "{text}");
+        let again = Summary { is_retry: true, ..summary.clone() }.to_string();
+        assert!(again.contains("  not asked  ") && !again.contains("unseen"), "{again}");
         assert!(text.contains("1: gone 1"), "{text}");
         assert!(text.ends_with("b: not read to its end: needs a\u{fffd}[2Jbrowser\n"), "{text}");
         assert_eq!(summary.exit_code(), 3);

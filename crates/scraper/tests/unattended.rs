@@ -89,7 +89,11 @@ async fn a_plan_says_what_a_run_asks_for_and_asks_for_no_item() {
     let asked = (answered(&shops) - before) as f64;
     // robots.txt is kept for a day, so a run of today asks for one thing less.
     assert!((hosts[0].requests - asked).abs() <= 1.0, "planned {}, asked {asked}:\n{planned}", hosts[0].requests);
+    assert_eq!(planned.exit_code(), 0);
     shops.close().await;
+    let (_stopper, stop) = Stopper::new();
+    let empty = plan(&config, Progress::Silent, stop).await.unwrap();
+    assert_eq!(empty.exit_code(), 69, "{empty}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -105,6 +109,7 @@ async fn a_retry_asks_for_the_items_in_these_states_alone() {
     let tally = &again.stores[0].tally;
     let truncated = first.stores[0].tally.states.get(&State::Truncated).copied().unwrap_or_default();
     assert_eq!(tally.unchanged + tally.changed, unpriced + truncated, "{again}");
+    assert!(again.to_string().contains("not asked") && !again.to_string().contains("unseen"), "{again}");
     // A page for each, and the pictures of those that have some.
     assert!(answered(&shops) - before.0 <= u64::from(unpriced + 3 * truncated), "{again}");
     assert_eq!(manifest(&config).id, before.1);

@@ -7,7 +7,7 @@ use goodtwin_core::rating::{Change, RatingBook, import};
 use goodtwin_core::{Aliases, Rating, Table};
 use jiff::civil::Date;
 
-use crate::exit::{Failure, Outcome, say};
+use crate::exit::{Failure, Outcome, fitted, say};
 
 /// Options.
 #[derive(clap::Args)]
@@ -86,11 +86,11 @@ fn add(file: &Path, book: &Path, aliases: Aliases, today: Date) -> Outcome {
     let ratings = import::read(file, today)?;
     let added = RatingBook::append(book, aliases, &ratings)?;
     say(format_args!(
-        "{}: {} ratings added, {} known already; {} brands are new, {} moved, {} changed with the method{}",
+        "{}: {} added, {} known already; {} new, {} moved, {} changed with the method{}",
         book.display(),
-        added.new,
+        counted(added.new, "rating", "ratings"),
         added.known,
-        added.brands,
+        counted(added.brands, "brand is", "brands are"),
         added.moved,
         added.by_method,
         match added.unexplained {
@@ -98,6 +98,10 @@ fn add(file: &Path, book: &Path, aliases: Aliases, today: Date) -> Outcome {
             n => format!(", {n} for a reason that their epochs do not tell"),
         }
     ))
+}
+
+fn counted(n: usize, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
 }
 
 fn list(book: &RatingBook, brand: Option<&str>, history: bool) -> Outcome {
@@ -115,7 +119,7 @@ fn list(book: &RatingBook, brand: Option<&str>, history: bool) -> Outcome {
             table.row(row(rating, change.unwrap_or_default()));
         }
     }
-    say(table)?;
+    say(fitted(table))?;
     say("Ratings are Good On You's, in their words; each is the brand's, whoever sells it.")
 }
 
@@ -153,7 +157,7 @@ fn stale(book: &RatingBook, months: u16, on: Date) -> Outcome {
         let (as_of, source) = (rating.as_of.to_string(), rating.source.clone());
         table.row(vec![rating.brand.clone(), label, as_of, age.to_string(), source]);
     }
-    say(table)?;
+    say(fitted(table))?;
     let message = format!("{} of {} ratings are older than {months} months on {on}", stale.len(), book.len());
     Err(Failure::new(3, message))
 }

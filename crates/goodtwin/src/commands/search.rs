@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use goodtwin_core::terminal::one_line_within;
-use goodtwin_core::{Availability, Condition, Currency, Label, Money, Table};
+use goodtwin_core::{Availability, Condition, Currency, Label, Money, Table, config};
 use goodtwin_inference::answer::{Guess, TwinJson};
 use goodtwin_inference::{Answer, CatalogReader, Filters, photo};
 use goodtwin_vision::{Compute, DeviceChoice};
 use goodtwin_web::{ServeConfig, filters};
 use rust_decimal::Decimal;
 
-use crate::exit::{Failure, Outcome, say};
+use crate::exit::{Failure, Outcome, fitted, say};
 
 /// Options.
 #[derive(clap::Args)]
@@ -33,7 +33,7 @@ pub struct Args {
     #[arg(long, default_value = "EUR")]
     currency: Currency,
     /// The least rating of the brand: great, good, its-a-start, ...; leaves out brands without one
-    #[arg(long, value_name = "LABEL")]
+    #[arg(long, value_name = "LABEL", value_parser = label)]
     min_rating: Option<Label>,
     /// A type that the catalogue has, such as tote
     #[arg(long = "type", value_name = "TYPE")]
@@ -53,6 +53,15 @@ pub struct Args {
     /// auto, cpu or gpu
     #[arg(long, default_value = "auto")]
     device: DeviceChoice,
+}
+
+/// A label, in the form that is easy to type.
+fn label(word: &str) -> Result<Label, String> {
+    word.parse().map_err(|_| {
+        let known = Label::ALL.map(Label::slug);
+        let near = config::nearest(&word.to_lowercase(), known).map(|near| format!("did you mean `{near}`? "));
+        format!("{}Expected one of {}", near.unwrap_or_default(), known.join(", "))
+    })
 }
 
 /// Run the command.
@@ -87,7 +96,7 @@ pub fn run(args: Args) -> Outcome {
             _ => say(format_args!("No twins with these filters; {} items without them.", catalog.manifest.items)),
         }
     } else {
-        say(table(&answer, args.currency))
+        say(fitted(table(&answer, args.currency)))
     }
 }
 

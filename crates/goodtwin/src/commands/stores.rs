@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use url::Url;
 
-use crate::exit::{Failure, Outcome, say};
+use crate::exit::{Failure, Outcome, fitted, say};
 use crate::signals;
 
 /// Options.
@@ -87,9 +87,13 @@ struct Known {
 }
 
 impl Known {
-    /// By the file's `name` key, or by the file's own name.
+    /// Whether somebody means it by this: the name that it gives itself, or that of its file.
     fn is_called(&self, name: &str) -> bool {
-        self.file.name == name || self.path.file_stem().is_some_and(|stem| stem == name)
+        self.file.name == name || self.stem() == name
+    }
+
+    fn stem(&self) -> &str {
+        self.path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default()
     }
 }
 
@@ -124,14 +128,14 @@ fn list(dir: &Path) -> Outcome {
             file.base.into(),
         ]);
     }
-    say(table.to_string().trim_end())
+    say(fitted(table))
 }
 
 fn check(names: &[String], dir: &Path, who: &Who) -> Outcome {
     let identity = Identity::load(&who.config, who.contact.as_deref())?;
     let mut known = all(dir)?;
     if let Some(name) = names.iter().find(|name| !known.iter().any(|k| k.is_called(name))) {
-        let hint = config::nearest(name, known.iter().map(|k| k.file.name.as_str()));
+        let hint = config::nearest(name, known.iter().flat_map(|k| [k.file.name.as_str(), k.stem()]));
         let hint = hint.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
         return Err(Failure::usage(format!("{}: there is no store `{name}`{hint}", dir.display())));
     }

@@ -9,7 +9,7 @@ use goodtwin_scraper::drift::Field;
 use goodtwin_scraper::journal::ask::Known;
 use goodtwin_scraper::{JOURNAL, QuietJournal, State};
 
-use crate::exit::{Failure, Outcome, say};
+use crate::exit::{Failure, Outcome, fitted, say};
 
 /// Examples of each state.
 const EXAMPLES: u32 = 3;
@@ -44,7 +44,7 @@ pub fn why_missing(out: &Path, words: &str) -> Outcome {
                 one_line_within(&item.detail, 80),
             ]);
         }
-        return say(table);
+        return say(fitted(table));
     }
     for item in &found {
         at_length(&journal, item)?;
@@ -79,7 +79,7 @@ fn at_length(journal: &QuietJournal, item: &Known) -> Outcome {
 /// Which items are in which state, and some of each.
 pub fn states(out: &Path) -> Outcome {
     let journal = open(out)?;
-    say(table_of_states(&journal)?)?;
+    say(fitted(table_of_states(&journal)?))?;
     for state in State::ALL.iter().copied().filter(|state| *state != State::Ok) {
         let examples = journal.examples(state, EXAMPLES)?;
         if examples.is_empty() {
@@ -117,7 +117,7 @@ fn table_of_states(journal: &QuietJournal) -> Result<Table, Failure> {
 /// States, and how full the fields are.
 pub fn report(out: &Path) -> Outcome {
     let journal = open(out)?;
-    say(table_of_states(&journal)?)?;
+    say(fitted(table_of_states(&journal)?))?;
     let heads: Vec<&str> =
         ["store", "listed"].into_iter().chain(Field::ALL.iter().map(|field| field.word())).chain(["drift"]).collect();
     let mut table = Table::new(&heads);
@@ -133,7 +133,7 @@ pub fn report(out: &Path) -> Outcome {
         let row = [store.clone(), looked.now.items.to_string()].into_iter().chain(fills).chain([drops.join("; ")]);
         table.row(row.collect());
     }
-    say(format_args!("\n{table}"))?;
+    say(format_args!("\n{}", fitted(table)))?;
     let quarantined = journal.all_in(State::Quarantined)?.len();
     if quarantined > 0 {
         say(format_args!("\n{quarantined} items are in quarantine: `goodtwin scrape report --quarantine` lists them"))?;

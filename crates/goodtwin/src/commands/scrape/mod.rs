@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Subcommand;
-use goodtwin_core::config;
+use goodtwin_core::{atomic, config};
 use goodtwin_scraper::{Config, Metrics, Options, Progress, State, Stop, Summary};
 
-use crate::exit::{Failure, Outcome, say};
+use crate::exit::{Failure, Outcome, fitted, say};
 use crate::signals;
 
 /// Options.
@@ -99,8 +99,16 @@ fn scrape(args: Args) -> Outcome {
             let stop = Stop::when(signals::asked_to_end()?);
             Ok::<_, Failure>(goodtwin_scraper::plan(&config, Progress::auto(), stop).await?)
         });
-        return say(planned?);
+        let planned = planned?;
+        say(fitted(&planned))?;
+        return ended(planned.exit_code(), false);
     }
+    let metrics = args.metrics.as_ref().or(config.metrics.as_ref());
+    if let Some(path) = metrics {
+        // Before anything is asked: hours of it must not end in a file that cannot be written.
+        atomic::probe(path)?;
+    }
+    let progress = Progress::auto();
     let done = runtime.block_on(async {
         let stop = Stop::when(signals::asked_to_end()?);
         let asked = stop.clone();
@@ -108,22 +116,27 @@ fn scrape(args: Args) -> Outcome {
             asked.asked().await;
             eprintln!("goodtwin: finishing what is in flight; once more to end at once");
         });
-        Ok::<_, Failure>(goodtwin_scraper::run_with(&config, &options, Progress::auto(), stop).await?)
+        Ok::<_, Failure>(goodtwin_scraper::run_with(&config, &options, progress.clone(), stop).await?)
     });
     // A file that is being written is finished, or removed.
     runtime.shutdown_timeout(Duration::from_secs(1));
     let summary = done?;
-    // The table before the metrics: a disk that is too full for these must not hide it.
-    say(summary.to_string().trim_end())?;
-    if let Some(path) = args.metrics.as_ref().or(config.metrics.as_ref()) {
-        Metrics::gather(&config, &summary)?.write(path)?;
-    }
-    ended(&summary)
+    let outcome = tell(&config, &summary, metrics);
+    progress.ended(&summary, outcome.as_ref().err().map_or(0, |failure| failure.code));
+    outcome
 }
 
-fn ended(summary: &Summary) -> Outcome {
-    let drifted = summary.stores.iter().any(|store| !store.drops.is_empty());
-    match summary.exit_code() {
+fn tell(config: &Config, summary: &Summary, metrics: Option<&PathBuf>) -> Outcome {
+    // The table before the metrics: a disk that is too full for these must not hide it.
+    say(fitted(summary).trim_end())?;
+    if let Some(path) = metrics {
+        Metrics::gather(config, summary)?.write(path)?;
+    }
+    ended(summary.exit_code(), summary.stores.iter().any(|store| !store.drops.is_empty()))
+}
+
+fn ended(code: u8, drifted: bool) -> Outcome {
+    match code {
         0 => Ok(()),
         3 if drifted => Err(Failure::new(3, "a store drifted: the lines above say what fell")),
         75 => Err(Failure::new(75, "a host asks to be left alone for now; the next run goes on from here")),
