@@ -241,25 +241,39 @@ fn a_folder_that_cannot_be_written() {
     std::fs::set_permissions(&read_only, std::fs::Permissions::from_mode(0o555)).unwrap();
     // Root writes where it must not; the kernel's own file system refuses root too.
     let read_only = if std::fs::write(read_only.join("probe"), "").is_ok() { "/sys".into() } else { read_only };
-    for folder in [file, read_only] {
-        every_writer_refuses(small, dir.path(), &folder);
+    // Where a file is in the way no folder can be made; where the disk takes nothing it refuses.
+    for (folder, code) in [(file, 73), (read_only, 74)] {
+        every_writer_refuses(small, dir.path(), &folder, code);
     }
 }
 
-fn every_writer_refuses(small: &Small, dir: &Path, folder: &Path) {
+fn every_writer_refuses(small: &Small, dir: &Path, folder: &Path, code: i32) {
     let below = folder.join("goodtwin-out");
     let name = folder.file_name().unwrap().to_str().unwrap();
     let pictures = striped_folder(dir, &["broad", "narrow"], 4);
-    refused(run(goodtwin(["dataset", "import"]).arg(&pictures).arg("--out").arg(&below)), 74, &[name]);
+    refused(run(goodtwin(["dataset", "import"]).arg(&pictures).arg("--out").arg(&below)), code, &[name]);
     let recipe = small_recipe(dir, 32, 1, "random");
-    refused(train(&recipe, &small.dataset(), &below, &small.cache()), 74, &[name]);
+    refused(train(&recipe, &small.dataset(), &below, &small.cache()), code, &[name]);
     let ended = run(goodtwin(["catalog", "build", "--device", "cpu", "--model"])
         .arg(small.run())
         .arg("--dataset")
         .arg(small.dataset())
         .arg("--out")
         .arg(&below));
-    refused(ended, 74, &[name]);
+    refused(ended, code, &[name]);
+    let ratings = dir.join("ratings.csv");
+    std::fs::write(&ratings, "brand,label,as_of,source\nRains,Good,2025-01-01,s\n").unwrap();
+    let import = |file: &Path| run(goodtwin(["ratings", "import"]).arg(file).arg("--book").arg(below.join("b.jsonl")));
+    refused(import(&ratings), code, &[name]);
+    refused(import(dir), 65, &["a folder: expected the ratings file"]);
+    let crawl = |option: &str| {
+        let mut scrape = goodtwin(["scrape", "--config", "configs/demo.toml"]);
+        scrape.arg("--out").arg(dir.join("crawl")).arg(option).arg(&below).env("GOODTWIN_LOG", "info");
+        run(&mut scrape)
+    };
+    let metrics = crawl("--metrics");
+    assert!(!metrics.stderr.contains("scrape ended"), "nothing was asked: {}", metrics.stderr);
+    refused(metrics, code, &[name]);
 }
 
 #[test]
@@ -269,6 +283,15 @@ fn a_port_that_is_taken() {
     let ended =
         run(goodtwin(["serve", "--device", "cpu", "--listen", &address, "--catalog"]).arg(Small::get().catalog()));
     refused(ended, 69, &[&address]);
+    // Without a catalogue there is nothing to serve at any port.
+    let ended = run(&mut goodtwin(["serve", "--device", "cpu", "--listen", &address, "--catalog", "nowhere"]));
+    refused(ended, 65, &["nowhere"]);
+}
+
+#[test]
+fn a_bench_of_nothing() {
+    refused(run(&mut goodtwin(["bench", "scrape", "--items", "100", "--connections", "0"])), 2, &["--connections"]);
+    refused(run(&mut goodtwin(["bench", "scrape", "--items", "100,0"])), 2, &["--items"]);
 }
 
 #[test]
@@ -313,7 +336,8 @@ fn a_device_a_type_and_a_rating_that_are_none() {
         run(goodtwin(["search", "--device", "cpu", "--catalog"]).arg(small.catalog()).arg(&photo).args(extra))
     };
     refused(search(&["--type", "brod"]), 2, &["brod", "broad"]);
-    refused(search(&["--min-rating", "superb"]), 2, &["superb", "Not good enough"]);
+    refused(search(&["--min-rating", "superb"]), 2, &["superb", "not-good-enough, its-a-start"]);
+    refused(search(&["--min-rating", "god"]), 2, &["did you mean `good`?"]);
     refused(search(&["--max-price", "cheap"]), 2, &["cheap"]);
     refused(search(&["--currency", "euros"]), 2, &["euros"]);
     let mut device = goodtwin(["search", "--device", "tpu", "--catalog"]);

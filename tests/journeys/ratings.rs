@@ -28,6 +28,9 @@ fn a_book_is_kept_from_the_first_import_to_the_stale_rating() {
     let imported = ratings(&book, &["import", &first]).ok();
     assert!(imported.stdout.contains("2 ratings added, 0 known already; 2 brands are new"), "{}", imported.stdout);
     let before = std::fs::read_to_string(&book).unwrap();
+    let one = file("one.csv", "brand,label,as_of,source\nRains,Good,2025-01-01,s\n");
+    let alone = ratings(&dir.path().join("alone.jsonl"), &["import", &one]).ok();
+    assert!(alone.stdout.contains("1 rating added, 0 known already; 1 brand is new"), "{}", alone.stdout);
     let again = ratings(&book, &["import", &first]).ok();
     assert!(again.stdout.contains("0 ratings added, 2 known already"), "{}", again.stdout);
     assert_eq!(std::fs::read_to_string(&book).unwrap(), before);

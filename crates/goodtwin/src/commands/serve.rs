@@ -42,10 +42,10 @@ pub fn run(args: Args) -> Outcome {
         .build()
         .map_err(|e| Failure::new(70, format!("cannot start the server: {e}")))?;
     let served = runtime.block_on(async {
+        let catalog = CatalogReader::open(&args.catalog)?;
         // Before the network is loaded, which takes a while: a port that is taken is said at once.
         let server = Server::bind(config.listen, Limits::default()).await?;
         let shutdown = Shutdown::when(signals::asked_to_end()?);
-        let catalog = CatalogReader::open(&args.catalog)?;
         let compute = Compute::choose(args.device)?;
         let encoder = catalog.encoder(args.model.as_deref(), &compute)?;
         let (items, id) = (catalog.manifest.items, catalog.id().clone());

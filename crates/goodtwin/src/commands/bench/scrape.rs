@@ -18,11 +18,12 @@ use crate::signals;
 #[derive(clap::Args)]
 pub struct Args {
     /// Items of the shop, with one picture each; each size is measured in a process of its own
-    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1000,20000")]
-    items: Vec<usize>,
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1000,20000",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    items: Vec<u32>,
     /// Requests at once
-    #[arg(long, default_value_t = 16, value_name = "N")]
-    connections: usize,
+    #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    connections: u16,
     /// Where journal and pictures go while it is measured: on the disk that is to be measured
     #[arg(long, value_name = "DIR", default_value = ".")]
     scratch: PathBuf,
@@ -52,7 +53,7 @@ struct Measured {
 /// Run the command.
 pub fn run(args: &Args) -> Outcome {
     let measured = match &args.items[..] {
-        [items] => vec![measure(*items, args)?],
+        [items] => vec![measure(*items as usize, args)?],
         many => many.iter().map(|items| apart(*items, args)).collect::<Result<_, _>>()?,
     };
     if args.json {
@@ -75,7 +76,7 @@ pub fn run(args: &Args) -> Outcome {
 }
 
 /// One size, by this command in a process of its own.
-fn apart(items: usize, args: &Args) -> Result<Measured, Failure> {
+fn apart(items: u32, args: &Args) -> Result<Measured, Failure> {
     let mut command = Command::new(own_path()?);
     command.args(["bench", "scrape", "--json", "--items", &items.to_string()]);
     command.args(["--connections", &args.connections.to_string(), "--scratch"]).arg(&args.scratch);
@@ -103,7 +104,7 @@ fn measure(items: usize, args: &Args) -> Result<Measured, Failure> {
     let (busy_before, began) = (processor_seconds(), Instant::now());
     let summary = runtime.block_on(async {
         let stop = Stop::when(signals::asked_to_end()?);
-        Ok::<_, Failure>(goodtwin_scraper::run_unpaced(&config, Progress::Silent, stop, args.connections).await?)
+        Ok::<_, Failure>(goodtwin_scraper::run_unpaced(&config, Progress::Silent, stop, args.connections.into()).await?)
     })?;
     let (seconds, busy) = (began.elapsed().as_secs_f64(), processor_seconds() - busy_before);
     if summary.exit_code() != 0 {
@@ -122,7 +123,7 @@ fn measure(items: usize, args: &Args) -> Result<Measured, Failure> {
         megabytes_per_second: bytes as f64 / 1e6 / seconds,
         processor_ms_per_image: busy * 1000.0 / items as f64,
         peak_rss_mib: status_kib("VmHWM:") / 1024.0,
-        connections: args.connections,
+        connections: args.connections.into(),
         cores: std::thread::available_parallelism().map_or(1, usize::from),
     })
 }
