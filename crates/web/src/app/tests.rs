@@ -69,7 +69,7 @@ async fn a_photo_leads_to_its_twins_best_first_and_filters_keep_it() {
     let first = page.body.split("<li class=\"twin\"").nth(1).unwrap();
     for part in [
         "Bag 7",
-        "100% alike",
+        "100% alike: the same picture",
         "Maker &#38; Co",
         "£90",
         "data-amount=\"103.45\"",
