@@ -39,7 +39,11 @@ fn key_before(before: &str) -> Option<String> {
     if !list.trim().is_empty() && !list.trim().starts_with('[') {
         return None;
     }
-    let key = left.rsplit(['{', ',']).next()?.trim();
+    let key = match left.split_once('=') {
+        None => left.trim().to_string(),
+        // In braces: the key that the braces are of, and the one in them.
+        Some((outer, inner)) => format!("{}.{}", outer.trim(), inner.rsplit(['{', ',']).next()?.trim()),
+    };
     let table = before.lines().rev().skip(1).find_map(|l| Some(l.trim().strip_prefix('[')?.split(']').next()?.trim()));
     let table = table.map(|t| t.trim_start_matches('[').to_string() + ".").unwrap_or_default();
     Some(format!("{table}{key}").replace(['"', '\''], "")).filter(|key| !key.is_empty())
