@@ -1,14 +1,18 @@
 //! What was measured: kept as `evaluation.json` in the run's folder, so that runs can be compared query by query.
 //!
 //! - `conclude`: [`Measured`] rungs in, the [`Evaluation`] out.
+//! - `pool`: the evaluations of a cross-validation as one.
 
 mod conclude;
+mod pool;
+#[cfg(test)]
+mod testing;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use goodtwin_core::{BagType, ContentId, Error as CoreError, Row, atomic};
-use goodtwin_vision::ModelCard;
+use goodtwin_vision::{Architecture, ModelCard};
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
@@ -17,6 +21,7 @@ use crate::metrics::Confusion;
 use crate::retrieval::{Answers, Figures, Metric, Retrieval, cluster};
 use crate::seed_group::SeedGroup;
 pub use conclude::Measured;
+pub use pool::pool;
 
 const FORMAT: u32 = 1;
 
@@ -249,6 +254,9 @@ pub struct Evaluation {
     /// The runs that differ from this one in their seed alone, and how their figures spread.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seeds: Option<SeedGroup>,
+    /// Whose features the run has to beat: "VGG16".
+    #[serde(default = "vgg16")]
+    pub trunks: String,
     /// How intervals were made.
     pub bootstrap: Bootstrap,
     /// From chance to the run.
@@ -261,6 +269,10 @@ pub struct Evaluation {
     pub by_background: Vec<Group>,
     /// None without a run.
     pub classification: Option<Classification>,
+}
+
+fn vgg16() -> String {
+    Architecture::Vgg16.to_string()
 }
 
 impl Evaluation {

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::bootstrap::{Bootstrap, Estimate};
 use crate::evaluate::read_card;
-use crate::evaluation::{Evaluation, Queries, Rung};
+use crate::evaluation::{self, Evaluation, Queries, Rung};
 use crate::retrieval::{Answer, Metric, difference};
 use crate::train::log;
 use crate::train::run_card::RunCard;
@@ -173,19 +173,7 @@ pub struct Compared {
 /// # Errors
 /// Exit 65 when one was not evaluated, or they are of other data or queries; all that differs is named.
 pub fn compare(a: &Path, b: &Path, bootstrap: &Bootstrap) -> Result<Compared> {
-    let read = |dir: &Path| -> Result<(ModelCard, Evaluation)> {
-        let card = read_card(dir).ok_or_else(|| checkpoint::no_model(dir))?;
-        let evaluation = own_evaluation(dir, &card).map_err(|e| match e {
-            Error::Core(CoreError::Missing { path, .. }) => Error::Core(CoreError::Missing {
-                path,
-                kind: "evaluation",
-                hint: format!(": `goodtwin eval {}` makes one", dir.display()),
-            }),
-            other => other,
-        })?;
-        Ok((card, evaluation))
-    };
-    let ((a_card, a), (b_card, b)) = (read(a)?, read(b)?);
+    let ((a_card, a), (b_card, b)) = (evaluated(a)?, evaluated(b)?);
     let differs = what_differs(&a, &b);
     if !differs.is_empty() {
         let (a, b) = (name(&a), name(&b));
@@ -204,6 +192,37 @@ pub fn compare(a: &Path, b: &Path, bootstrap: &Bootstrap) -> Result<Compared> {
         a: name(&a),
         b: name(&b),
     })
+}
+
+/// Several runs of one recipe as one, each with what it held out: see [`evaluation::pool`].
+///
+/// # Errors
+/// Exit 65 when one was not evaluated, or they differ in more than what was held out; all that differs is named.
+pub fn pool(runs: &[PathBuf]) -> Result<Evaluation> {
+    let read: Vec<(ModelCard, Evaluation)> = runs.iter().map(|run| evaluated(run)).collect::<Result<_>>()?;
+    for (run, (card, _)) in runs.iter().zip(&read) {
+        let differs = recipe_differences(&read[0].0.recipe, &card.recipe);
+        if !differs.is_empty() {
+            let keys: Vec<String> = differs.into_keys().collect();
+            let (a, b, keys) = (runs[0].display(), run.display(), keys.join(", "));
+            return Err(Error::NotComparable(format!("{a} and {b} cannot be pooled: their recipes differ in {keys}")));
+        }
+    }
+    let evaluations: Vec<Evaluation> = read.into_iter().map(|(_, evaluation)| evaluation).collect();
+    evaluation::pool(&evaluations)
+}
+
+fn evaluated(dir: &Path) -> Result<(ModelCard, Evaluation)> {
+    let card = read_card(dir).ok_or_else(|| checkpoint::no_model(dir))?;
+    let evaluation = own_evaluation(dir, &card).map_err(|e| match e {
+        Error::Core(CoreError::Missing { path, .. }) => Error::Core(CoreError::Missing {
+            path,
+            kind: "evaluation",
+            hint: format!(": `goodtwin eval {}` makes one", dir.display()),
+        }),
+        other => other,
+    })?;
+    Ok((card, evaluation))
 }
 
 fn name(evaluation: &Evaluation) -> String {

@@ -97,14 +97,15 @@ fn find(datasets: &Path, id: &ContentId) -> Result<Dataset, Failure> {
 }
 
 /// The headline, the ladder, the groups.
-fn describe(evaluation: &Evaluation) -> String {
+pub fn describe(evaluation: &Evaluation) -> String {
     let mut text = format!("{}\n\n", evaluation.headline);
     text += &format!(
-        "{} on {} ({} pictures, id {}); untouched VGG16 at {} px; {}\n",
+        "{} on {} ({} pictures, id {}); untouched {} at {} px; {}\n",
         evaluation.run.as_ref().map_or("the ladder", |r| r.name.as_str()),
         evaluation.dataset.name,
         evaluation.dataset.pictures,
         evaluation.dataset.id.short(),
+        evaluation.trunks,
         evaluation.size,
         match (evaluation.queries, evaluation.seen) {
             (Queries::All, _) => "every picture asks".into(),
@@ -118,6 +119,9 @@ fn describe(evaluation: &Evaluation) -> String {
     text += &table("type", rungs, |r| r.types.as_ref());
     text += &groups("type", &evaluation.by_type);
     text += &groups("ground", &evaluation.by_background);
+    if let (None, Some(accuracy)) = (&evaluation.classification, evaluation.of_run().and_then(|run| run.accuracy)) {
+        text += &format!("\naccuracy {accuracy} of {} pictures\n", evaluation.asked.len());
+    }
     if let Some(classes) = &evaluation.classification {
         text += &format!("\naccuracy {} of {} pictures\n", classes.accuracy, classes.pictures);
         text += &format!("{:<24} {:>8} {:>10} {:>8}\n", "class", "pictures", "precision", "recall");

@@ -1,16 +1,16 @@
-//! `goodtwin runs`: what was trained, and two runs side by side.
+//! `goodtwin runs`: what was trained, two runs side by side, several as one.
 
 use std::path::PathBuf;
 
 use clap::Subcommand;
 use goodtwin_core::terminal::{lines, note};
 use goodtwin_training::bootstrap::{Bootstrap, Estimate};
-use goodtwin_training::runs::{Compared, Listed, compare, list};
+use goodtwin_training::runs::{Compared, Listed, compare, list, pool};
 use goodtwin_training::seed_group::SeedGroup;
 
 use crate::exit::{Outcome, say};
 
-/// List runs, or compare two.
+/// List runs, compare two, or pool those of a cross-validation.
 #[derive(clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -25,6 +25,15 @@ enum Command {
         /// The folder of runs
         #[arg(value_name = "DIR", default_value = "checkpoints/runs")]
         dir: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Several runs as one, each with the brands that it held out: the parts of a cross-validation
+    Pool {
+        /// Runs of one recipe that `goodtwin eval` has measured, which held out different pictures
+        #[arg(value_name = "RUN", num_args = 2.., required = true)]
+        runs: Vec<PathBuf>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -56,6 +65,13 @@ pub fn run(args: Args) -> Outcome {
                     let groups: String = SeedGroup::all(&dir).iter().map(seeds).collect();
                     say(lines((table(&runs) + &groups).trim_end()))
                 }
+            }
+        }
+        Command::Pool { runs, json } => {
+            let pooled = pool(&runs)?;
+            match json {
+                true => say(serde_json::to_string_pretty(&pooled).expect("figures serialise")),
+                false => say(lines(super::eval::describe(&pooled).trim_end())),
             }
         }
         Command::Compare { a, b, json } => {

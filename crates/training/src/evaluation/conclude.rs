@@ -9,7 +9,7 @@ use super::{
     best_untouched,
 };
 use crate::bootstrap::Bootstrap;
-use crate::retrieval::{Answers, Figures, Metric, cluster, difference};
+use crate::retrieval::{Answers, Cluster, Figures, Metric, cluster, difference};
 use crate::seed_group::SeedGroup;
 
 /// What the measured rungs come to.
@@ -42,17 +42,7 @@ impl Measured<'_> {
         let rows = &self.dataset.rows;
         let run = self.rungs.iter().find(|r| r.kind == Kind::Run);
         let best = best_untouched(&self.rungs);
-        let start = self.rungs.iter().find(|r| r.kind == Kind::Start);
-        let comparison = run.zip(best).and_then(|(run, best)| {
-            let minus = |ours, theirs| difference(ours, theirs, &|i| cluster(&rows[i]), &self.bootstrap);
-            Some(Comparison {
-                best: best.features.clone(),
-                family: minus(&run.answers.family, &best.answers.family)?,
-                across: minus(&run.answers.across, &best.answers.across),
-                types: minus(&run.answers.types, &best.answers.types),
-                since_start: start.and_then(|start| minus(&run.answers.family, &start.answers.family)),
-            })
-        });
+        let comparison = compare(&self.rungs, &|i| cluster(&rows[i]), &self.bootstrap);
         let subject = run.or(best);
         let groups = |name: &dyn Fn(&Row) -> String| -> Vec<Group> {
             let Some(subject) = subject else { return Vec::new() };
@@ -90,11 +80,26 @@ impl Measured<'_> {
             seen: self.seen,
             size: self.size,
             seeds: self.seeds,
+            trunks: self.trunks,
             bootstrap: self.bootstrap,
             rungs: self.rungs,
             classification: self.classification,
         }
     }
+}
+
+/// The run beside the best untouched feature; none where one of them has no figures.
+pub(super) fn compare<'a>(rungs: &[Rung], cluster: Cluster<'_, 'a>, bootstrap: &Bootstrap) -> Option<Comparison> {
+    let find = |kind| rungs.iter().find(|r: &&Rung| r.kind == kind);
+    let (run, best) = (find(Kind::Run)?, best_untouched(rungs)?);
+    let minus = |ours, theirs| difference(ours, theirs, cluster, bootstrap);
+    Some(Comparison {
+        best: best.features.clone(),
+        family: minus(&run.answers.family, &best.answers.family)?,
+        across: minus(&run.answers.across, &best.answers.across),
+        types: minus(&run.answers.types, &best.answers.types),
+        since_start: find(Kind::Start).and_then(|start| minus(&run.answers.family, &start.answers.family)),
+    })
 }
 
 fn groups(
@@ -120,7 +125,12 @@ fn groups(
 }
 
 /// The honest line: what the run finds, and whether that is more than the trunk finds untouched.
-fn headline(trunks: &str, run: Option<&Rung>, best: Option<&Rung>, comparison: Option<&Comparison>) -> String {
+pub(super) fn headline(
+    trunks: &str,
+    run: Option<&Rung>,
+    best: Option<&Rung>,
+    comparison: Option<&Comparison>,
+) -> String {
     let found = |rung: &Rung| {
         rung.family.as_ref().map(|f| {
             let (queries, families) = (f.queries, f.families);
@@ -158,68 +168,8 @@ fn headline(trunks: &str, run: Option<&Rung>, best: Option<&Rung>, comparison: O
 
 #[cfg(test)]
 mod tests {
-    use goodtwin_core::{BagType, ContentId, Split};
-
+    use super::super::testing::conclude;
     use super::*;
-    use crate::retrieval::Answer;
-
-    fn rows(n: usize) -> Vec<Row> {
-        let row = |i: usize| Row {
-            file_name: i.to_string(),
-            sha256: ContentId::of(i.to_string()),
-            width: 1,
-            height: 1,
-            bag_type: BagType::new(if i < n / 2 { "tote" } else { "clutch" }),
-            split: Split::Test,
-            family: Some(format!("f{}", i / 2)),
-            background: None,
-            colour: None,
-            brand: None,
-            title: None,
-            source: None,
-            licence: None,
-            item: None,
-        };
-        (0..n).map(row).collect()
-    }
-
-    fn conclude(ours: &[usize], theirs: &[usize]) -> Evaluation {
-        let rows = rows(ours.len());
-        let bootstrap = Bootstrap::default();
-        let rung = |name: &str, kind, firsts: &[usize]| {
-            let family: Vec<Answer> =
-                firsts.iter().enumerate().map(|(query, &first)| Answer { query, first, map_r: 0.5 }).collect();
-            Rung::of(name, kind, Answers { family, ..Answers::default() }, &rows, &bootstrap)
-        };
-        let rungs = vec![
-            rung("worse", Kind::Untouched, &vec![9; ours.len()]),
-            rung("good", Kind::Untouched, theirs),
-            rung("this run", Kind::Run, ours),
-        ];
-        let manifest = goodtwin_core::dataset::DatasetManifest {
-            format: 1,
-            id: ContentId::of("d"),
-            parents: BTreeMap::new(),
-            split: String::new(),
-            counts: BTreeMap::new(),
-            left_out: vec![],
-        };
-        let dataset = Dataset { root: "datasets/d".into(), manifest, rows: rows.clone() };
-        let run = Some(RunName { name: "r".into(), model: ContentId::of("m") });
-        Measured {
-            dataset: &dataset,
-            run,
-            queries: Queries::HeldOut,
-            seen: 0,
-            trunks: "VGG16".into(),
-            size: 32,
-            seeds: None,
-            bootstrap,
-            rungs,
-            classification: None,
-        }
-        .conclude()
-    }
 
     #[test]
     fn the_first_line_says_whether_the_trunk_is_beaten() {

@@ -1,0 +1,155 @@
+//! Several evaluations as one: those of a cross-validation, whose runs held out other pictures each.
+//!
+//! A single held-out part has few queries, and an interval as wide as what is to be shown. Over all parts every picture asks
+//! once, of a run that has not seen it, and the gallery is always all other pictures of the set.
+
+use std::collections::BTreeMap;
+
+use goodtwin_core::ContentId;
+
+use super::conclude::{compare, headline};
+use super::{Asked, DatasetName, Evaluation, Kind, Queries, RunName, Rung, best_untouched};
+use crate::retrieval::{Answer, Answers, Figures, Retrieval};
+use crate::{Error, Result};
+
+/// Pool evaluations of runs of one recipe on one set of pictures.
+///
+/// # Errors
+/// Exit 65 when they are of other pictures or settings, or when a picture asked twice: what differs is named.
+pub fn pool(parts: &[Evaluation]) -> Result<Evaluation> {
+    let first = &parts[0];
+    let name = |part: &Evaluation| part.run.as_ref().map_or("the ladder".into(), |run| run.name.clone());
+    let refuse = |part: &Evaluation, what: String| {
+        Err(Error::NotComparable(format!("{} and {} cannot be pooled: {what}", name(first), name(part))))
+    };
+    let mut asked: BTreeMap<usize, Asked> = BTreeMap::new();
+    let mut seen: BTreeMap<ContentId, &Evaluation> = BTreeMap::new();
+    // Row numbers of each part, moved to where no other part has some.
+    let mut moved: Vec<BTreeMap<usize, usize>> = vec![];
+    for part in parts {
+        if part.dataset.pictures != first.dataset.pictures {
+            let (ours, theirs) = (first.dataset.pictures, part.dataset.pictures);
+            return refuse(part, format!("the gallery is of {ours} and of {theirs} pictures"));
+        }
+        if (part.size, part.queries, part.bootstrap) != (first.size, Queries::HeldOut, first.bootstrap) {
+            return refuse(part, "expected held-out queries, one size and one bootstrap".into());
+        }
+        let mut places = BTreeMap::new();
+        for (row, who) in &part.asked {
+            if let Some(other) = seen.insert(who.picture.clone(), part).filter(|other| !std::ptr::eq(*other, part)) {
+                let (a, b) = (name(other), name(part));
+                let what = format!("picture {} asked in {a} and in {b}", who.picture.short());
+                return refuse(part, format!("{what}: expected parts that hold out different pictures"));
+            }
+            places.insert(*row, asked.len());
+            asked.insert(asked.len(), who.clone());
+        }
+        moved.push(places);
+    }
+    let cluster = |query: usize| asked[&query].cluster();
+    let rungs: Vec<Rung> = first
+        .rungs
+        .iter()
+        .filter_map(|rung| {
+            let same = |part: &'_ Evaluation| {
+                part.rungs.iter().position(|r| (r.kind, &r.features) == (rung.kind, &rung.features) && r.note.is_none())
+            };
+            let found: Option<Vec<&Rung>> = parts.iter().map(|part| Some(&part.rungs[same(part)?])).collect();
+            let all = |of: fn(&Answers) -> &Vec<Answer>| -> Option<Vec<Answer>> {
+                let each = found.as_ref()?.iter().zip(&moved).flat_map(|(rung, places)| {
+                    of(&rung.answers).iter().map(|answer| Answer { query: places[&answer.query], ..*answer })
+                });
+                Some(each.collect())
+            };
+            let answers = Answers {
+                family: all(|a| &a.family)?,
+                across: all(|a| &a.across)?,
+                types: all(|a| &a.types)?,
+                nearest: vec![],
+            };
+            let of = |answers: &[Answer]| Figures::of(answers, &cluster, &first.bootstrap);
+            Some(Rung {
+                features: rung.features.clone(),
+                kind: rung.kind,
+                retrieval: Retrieval::of(&answers),
+                family: of(&answers.family),
+                across: of(&answers.across),
+                types: of(&answers.types),
+                accuracy: None,
+                note: None,
+                answers,
+            })
+        })
+        .collect();
+    let mut pooled = Evaluation {
+        run: Some(RunName {
+            name: format!("{} runs", parts.len()),
+            model: ContentId::of_json(&parts.iter().map(|p| p.run.as_ref().map(|run| &run.model)).collect::<Vec<_>>()),
+        }),
+        dataset: DatasetName {
+            name: format!("{} parts of {}", parts.len(), first.dataset.name),
+            id: ContentId::of_json(&parts.iter().map(|part| &part.dataset.id).collect::<Vec<_>>()),
+            pictures: first.dataset.pictures,
+        },
+        seeds: None,
+        comparison: compare(&rungs, &cluster, &first.bootstrap),
+        by_type: vec![],
+        by_background: vec![],
+        classification: None,
+        ..first.clone()
+    };
+    let find = |kind| rungs.iter().find(|rung: &&Rung| rung.kind == kind);
+    pooled.headline = headline(&first.trunks, find(Kind::Run), best_untouched(&rungs), pooled.comparison.as_ref());
+    let right = parts.iter().zip(&moved).map(|(part, places)| {
+        let classes = part.classification.as_ref()?;
+        let right: std::collections::BTreeSet<usize> =
+            classes.right.iter().filter_map(|row| places.get(row).copied()).collect();
+        // A picture of a type that a run does not know is one that it gets wrong.
+        Some(places.values().map(move |query| (*query, f64::from(right.contains(query)))).collect::<Vec<_>>())
+    });
+    let right: Option<Vec<Vec<(usize, f64)>>> = right.collect();
+    let accuracy = right
+        .and_then(|right| first.bootstrap.mean(right.concat().iter().map(|(query, value)| (cluster(*query), *value))));
+    pooled.asked = asked.clone();
+    pooled.rungs = rungs;
+    if let Some(run) = pooled.rungs.iter_mut().find(|rung| rung.kind == Kind::Run) {
+        run.accuracy = accuracy;
+    }
+    Ok(pooled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::part;
+    use super::*;
+    use crate::retrieval::Metric;
+
+    #[test]
+    fn parts_are_asked_together() {
+        let (good, bad) = ([1, 1, 1, 1, 1, 1, 1, 7], [1, 7, 7, 7, 7, 7, 7, 7]);
+        let parts = [part(0, &good, &bad), part(8, &good, &good), part(16, &good, &bad)];
+        let pooled = pool(&parts).unwrap();
+        assert_eq!(pooled.asked.len(), 24);
+        let run = pooled.of_run().unwrap().family.as_ref().unwrap();
+        assert_eq!((run.queries, run.families, run.get(Metric::Recall1).value), (24, 12, 21.0 / 24.0));
+        let comparison = pooled.comparison.as_ref().unwrap();
+        assert_eq!(comparison.best, "good");
+        assert_eq!(comparison.family[&Metric::Recall1].value, (21.0 - 9.0) / 24.0);
+        let width = |e: &Evaluation| {
+            let [low, high] = e.comparison.as_ref().unwrap().family[&Metric::Recall1].interval.unwrap();
+            high - low
+        };
+        assert!(width(&pooled) < 2.0 * width(&parts[0]));
+        assert!(pooled.headline.contains("(24 queries of 12 families)"), "{}", pooled.headline);
+    }
+
+    #[test]
+    fn a_picture_that_asked_twice_is_refused() {
+        let found = [1; 8];
+        let error = pool(&[part(0, &found, &found), part(6, &found, &found)]).unwrap_err();
+        assert!(error.to_string().contains("expected parts that hold out different pictures"), "{error}");
+        let error = pool(&[part(0, &found, &found), part(8, &[1; 4], &[1; 4])]).unwrap_err();
+        assert!(error.to_string().contains("the gallery is of 8 and of 4 pictures"), "{error}");
+        assert_eq!(error.exit_code(), 65);
+    }
+}
