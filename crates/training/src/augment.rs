@@ -1,18 +1,43 @@
-//! Views of a picture: turned, shifted, mirrored.
+//! Views of a picture: on another ground, turned, shifted, mirrored.
 
 use goodtwin_imaging::Picture;
+use goodtwin_vision::Preprocess;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::grounds;
 use crate::recipe::Augment;
 
 /// Raised when [`view`] changes, so that no cache keeps what an older one made.
 pub const VERSION: u32 = 1;
+/// The same for [`grounds::paste`].
+pub const GROUNDS_VERSION: u32 = 1;
+/// Grounds draw from streams of their own: with or without them, a view is turned and mirrored alike.
+const GROUNDS_STREAM: u64 = 1 << 32;
 
 /// All that a view depends on but the picture and the view's number; `views` says only how many there are.
 pub fn settings(augment: &Augment) -> serde_json::Value {
-    let Augment { views: _, rotation, shift, flip } = augment;
-    serde_json::json!({ "version": VERSION, "rotation": rotation, "shift": shift, "flip": flip })
+    let Augment { views: _, grounds, rotation, shift, flip } = augment;
+    let mut settings = serde_json::json!({ "version": VERSION, "rotation": rotation, "shift": shift, "flip": flip });
+    if *grounds > 0.0 {
+        settings["grounds"] = serde_json::json!({ "version": GROUNDS_VERSION, "share": grounds });
+    }
+    settings
+}
+
+/// What the network sees of a picture in a view, a square for each crop; view 0 is the picture as it is.
+pub fn frames(picture: &Picture, preprocess: &Preprocess, augment: &Augment, seed: u64, number: usize) -> Vec<Picture> {
+    if number == 0 {
+        return preprocess.frames(picture);
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(GROUNDS_STREAM + number as u64);
+    let elsewhere = rng
+        .random_bool(augment.grounds)
+        .then(|| grounds::paste(&preprocess.frame(picture), 2 * preprocess.size, &mut rng))
+        .flatten();
+    let framed = preprocess.frames(elsewhere.as_ref().unwrap_or(picture));
+    framed.iter().map(|framed| view(framed, augment, seed, number)).collect()
 }
 
 /// View `number` (from 1) of a framed picture. The picture's own seed and the number fix it.
@@ -67,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_view_is_fixed_by_seed_and_number() {
-        let augment = Augment { views: 4, rotation: 20.0, shift: 0.2, flip: true };
+        let augment = Augment { views: 4, grounds: 0.0, rotation: 20.0, shift: 0.2, flip: true };
         let views: Vec<_> = (1..=4).map(|n| view(&gradient(), &augment, 1, n)).collect();
         assert_eq!(views[2].rgb(), view(&gradient(), &augment, 1, 3).rgb());
         assert_ne!(views[0].rgb(), views[2].rgb());
@@ -76,7 +101,7 @@ mod tests {
 
     #[test]
     fn nothing_to_do_changes_nothing_but_mirrors_half() {
-        let still = Augment { views: 40, rotation: 0.0, shift: 0.0, flip: true };
+        let still = Augment { views: 40, grounds: 0.0, rotation: 0.0, shift: 0.0, flip: true };
         let mut mirrored = 0;
         for number in 1..=40 {
             let seen = view(&gradient(), &still, 1, number);

@@ -56,6 +56,12 @@ pub struct Head {
     pub dropout: f64,
     /// How it starts.
     pub start: Start,
+    /// With `start` "whitening": how far the directions are held down in which views of one picture differ. 0 not at all.
+    #[serde(default)]
+    pub view_invariance: f64,
+    /// The same for the directions in which pictures of one family differ.
+    #[serde(default)]
+    pub family_invariance: f64,
 }
 
 fn even() -> f64 {
@@ -68,7 +74,7 @@ fn even() -> f64 {
 pub enum Start {
     /// At random.
     Random,
-    /// From the principal components of the training split's pooled features.
+    /// From the principal components of the training split's pooled features, and the softmax from the means of its classes.
     Whitening,
 }
 
@@ -173,6 +179,9 @@ pub enum Schedule {
 pub struct Augment {
     /// How many views. A step sees each picture in one of them or as it is.
     pub views: usize,
+    /// The share of views on which a bag on a plain ground is cut out and laid on a made-up one.
+    #[serde(default)]
+    pub grounds: f64,
     /// Turned by up to so many degrees either way.
     pub rotation: f32,
     /// Moved by up to this share of the side, both ways.
@@ -213,6 +222,11 @@ impl Recipe {
         expect((0.0..1.0).contains(&dropout), "head.dropout", &dropout, "0 up to, not including, 1")?;
         let weight = self.head.block5_weight;
         expect(weight > 0.0 && weight <= 100.0, "head.block5_weight", &weight, "above 0, up to 100")?;
+        for (key, k) in
+            [("view_invariance", self.head.view_invariance), ("family_invariance", self.head.family_invariance)]
+        {
+            expect((0.0..=100.0).contains(&k), &format!("head.{key}"), &k, "0 to 100")?;
+        }
         let o = &self.optimizer;
         for (key, rate) in [("block5", o.block5), ("dense", o.dense), ("classifier", o.classifier)] {
             let key = format!("optimizer.{key}");
@@ -233,6 +247,9 @@ impl Recipe {
         expect(!alone, "batch_size", &self.batch_size, "at least 4 with `family.loss` \"supcon\": two pairs")?;
         let a = &self.augment;
         expect(a.views <= 100, "augment.views", &a.views, "0 to 100")?;
+        let nothing_to_see = a.views == 0 && self.head.view_invariance > 0.0;
+        expect(!nothing_to_see, "augment.views", &a.views, "at least 1 with `head.view_invariance`: views to compare")?;
+        expect(within(0.0, 1.0, a.grounds), "augment.grounds", &a.grounds, "0 to 1")?;
         expect((0.0..=180.0).contains(&a.rotation), "augment.rotation", &a.rotation, "0 to 180 degrees")?;
         expect((0.0..=0.5).contains(&a.shift), "augment.shift", &a.shift, "0 to 0.5 of the side")
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use burn::tensor::activation::softmax;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use goodtwin_core::{BagType, ContentId};
 use goodtwin_imaging::Picture;
 use rayon::prelude::*;
@@ -107,7 +107,8 @@ impl Embedder {
     pub fn embed(&self, pictures: &[Picture]) -> Result<Vec<Features>> {
         let mut all = Vec::with_capacity(pictures.len());
         for batch in pictures.chunks(batch_size(&self.card.preprocess)) {
-            let block4 = self.trunk.forward(inputs(batch, &self.card.preprocess, &self.device));
+            let planes: Vec<Vec<f32>> = batch.par_iter().map(|p| self.card.preprocess.apply(p)).collect();
+            let block4 = block4(&self.trunk, &planes, &self.card.preprocess, &self.device);
             let (embedding, logits) = self.top.forward(block4);
             let embeddings = rows(embedding);
             let probabilities = rows(softmax(logits, 1));
@@ -137,6 +138,34 @@ pub fn inputs(pictures: &[Picture], preprocess: &Preprocess, device: &Device) ->
 pub fn input_tensor(planes: &[Vec<f32>], preprocess: &Preprocess, device: &Device) -> Tensor<4> {
     let side = preprocess.size as usize;
     Tensor::from_data(TensorData::new(planes.concat(), [planes.len() * preprocess.crops.len(), 3, side, side]), device)
+}
+
+/// Block 4 of preprocessed planes, `[n * crops, channels, rows, columns]`.
+///
+/// Where two crops of a picture show the same, as on every ground that is not plain, they go through the trunk once.
+pub fn block4(trunk: &Trunk, planes: &[Vec<f32>], preprocess: &Preprocess, device: &Device) -> Tensor<4> {
+    let crops = preprocess.crops.len();
+    let (mut distinct, mut places): (Vec<&[f32]>, Vec<i32>) = (vec![], vec![]);
+    for picture in planes {
+        let first = distinct.len();
+        for crop in picture.chunks_exact(preprocess.len() / crops) {
+            let place = distinct[first..].iter().position(|seen| *seen == crop).map(|at| first + at);
+            places.push(place.unwrap_or(distinct.len()) as i32);
+            if place.is_none() {
+                distinct.push(crop);
+            }
+        }
+    }
+    let side = preprocess.size as usize;
+    let input = TensorData::new(distinct.concat(), [distinct.len(), 3, side, side]);
+    let maps = trunk.forward(Tensor::from_data(input, device));
+    match distinct.len() == places.len() {
+        true => maps,
+        false => {
+            let places = TensorData::new(places, [planes.len() * crops]);
+            maps.select(0, Tensor::<1, Int>::from_data(places, device))
+        }
+    }
 }
 
 /// The rows of a matrix.

@@ -3,7 +3,7 @@
 use goodtwin_imaging::Picture;
 
 /// How far a channel may lie from the ground's, of 255: JPEG's noise and a soft shadow stay within.
-const TOLERANCE: u8 = 14;
+pub const TOLERANCE: u8 = 14;
 /// The share of the border that must be of one colour for the ground to be plain.
 const PLAIN: f64 = 0.8;
 /// The share of a row or column that must differ from the ground for the bag to be in it: specks do not count.

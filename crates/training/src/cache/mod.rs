@@ -21,7 +21,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use goodtwin_core::terminal::note;
 use goodtwin_core::{ContentId, Dataset, Error as CoreError, Row};
 use goodtwin_imaging::Picture;
-use goodtwin_vision::embedder::{batch_size, input_tensor};
+use goodtwin_vision::embedder::{batch_size, block4};
 use goodtwin_vision::{Architecture, Compute, Preprocess, Trunk, Weights};
 use half::f16;
 use rayon::prelude::*;
@@ -181,7 +181,7 @@ impl Source<'_> {
             });
             for inputs in receive {
                 let inputs = inputs?;
-                let maps = trunk.forward(input_tensor(&inputs.planes, self.preprocess, self.compute.device()));
+                let maps = block4(&trunk, &inputs.planes, self.preprocess, self.compute.device());
                 let values = maps.into_data().try_into_vec::<f32>().expect("the network's tensors are f32");
                 let each = values.len() / inputs.keys.len();
                 let done = inputs.keys.len();
@@ -197,13 +197,11 @@ impl Source<'_> {
 
     fn inputs(&self, pictures: &[(&Row, &Vec<usize>)]) -> Result<Inputs> {
         let of_one = |(row, views): &(&Row, &Vec<usize>)| {
-            let frames = self.preprocess.frames(&decode(self.dataset, row)?);
+            let picture = decode(self.dataset, row)?;
             let seen = views.iter().map(|view| {
-                let planes = frames.iter().flat_map(|framed| match view {
-                    0 => self.preprocess.planes(framed),
-                    _ => self.preprocess.planes(&augment::view(framed, self.augment, own_seed(row), *view)),
-                });
-                ((row.sha256.clone(), *view), planes.collect())
+                let frames = augment::frames(&picture, self.preprocess, self.augment, own_seed(row), *view);
+                let planes = frames.iter().flat_map(|framed| self.preprocess.planes(framed)).collect();
+                ((row.sha256.clone(), *view), planes)
             });
             Ok(seen.collect::<Vec<_>>())
         };

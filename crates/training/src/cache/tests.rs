@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::Int;
 use goodtwin_core::{BagType, DatasetWriter, Split};
+use goodtwin_vision::embedder::input_tensor;
 use goodtwin_vision::preprocess::{Colour, Crop, Fit, Values};
 use goodtwin_vision::top::Activation;
 use goodtwin_vision::{Architecture, NetworkSpec, Pooling, Top};
 
 use super::*;
 
-const AUGMENT: Augment = Augment { views: 1, rotation: 10.0, shift: 0.1, flip: true };
+const AUGMENT: Augment = Augment { views: 1, grounds: 0.0, rotation: 10.0, shift: 0.1, flip: true };
 
 fn preprocess() -> Preprocess {
     Preprocess {
@@ -131,11 +132,9 @@ fn a_step_from_the_cache_has_the_loss_of_one_without_it() {
         .zip(views)
         .map(|(i, view)| {
             let row = &dataset.rows[*i];
-            let seen = preprocess().frames(&decode(&dataset, row).unwrap()).into_iter().flat_map(|framed| {
-                let moved = |framed| augment::view(&framed, &AUGMENT, own_seed(row), view);
-                preprocess().planes(&if view == 0 { framed } else { moved(framed) })
-            });
-            seen.collect()
+            let picture = decode(&dataset, row).unwrap();
+            let frames = augment::frames(&picture, &preprocess(), &AUGMENT, own_seed(row), view);
+            frames.iter().flat_map(|framed| preprocess().planes(framed)).collect()
         })
         .collect();
     let uncached = trunk.forward(input_tensor(&planes, &preprocess(), compute.device()));

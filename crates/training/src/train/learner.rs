@@ -1,7 +1,8 @@
 //! What learns: the top of the network, as it is before its first step.
 
+use std::collections::BTreeMap;
+
 use burn::module::{Module, Param};
-use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 use goodtwin_core::{BagType, Dataset};
 use goodtwin_vision::embedder::rows;
@@ -10,10 +11,14 @@ use goodtwin_vision::{NetworkSpec, Top, Weights};
 use super::families::Families;
 use super::splits::Splits;
 use crate::recipe::Start;
-use crate::{Error, Recipe, Result, TrunkCache, whitening};
+use crate::whitening::{self, Differences};
+use crate::{Error, Recipe, Result, TrunkCache, discriminants};
 
-/// The most pictures that whitening is fitted on.
+/// The most pictures that whitening is fitted on: some thousands show every direction that there is, and the decomposition
+/// costs the cube of their number.
 const WHITENING_ROWS: usize = 3000;
+/// The most differences of a kind beside them.
+const DIFFERENCES: usize = 1000;
 
 /// All that a step changes. Heads that only training needs stand beside the top, and are not part of the model.
 #[derive(Module, Debug)]
@@ -69,30 +74,103 @@ impl Learner {
         let size = recipe.preprocess.size;
         let mut top = Top::init(&spec, size, imagenet, device)?;
         if head.start == Start::Whitening {
-            let still = top.valid();
-            let mut pooled = Vec::with_capacity(splits.train.len());
-            // Some thousands show every direction that there is, and the decomposition costs the cube of their number.
-            let step = splits.train.len().div_ceil(WHITENING_ROWS);
-            let sample: Vec<usize> = splits.train.iter().copied().step_by(step).collect();
-            for batch in sample.chunks(recipe.batch_size) {
-                let block4 = cache.batch(batch, &vec![0; batch.len()], &device.clone().inner())?;
-                pooled.extend(rows(still.pooled(block4)));
-            }
-            let affine = whitening::fit(&pooled, head.dense).ok_or_else(|| Error::Dataset {
-                dataset: dataset.root.clone(),
-                what: "the pictures of the training split do not differ: expected some that do".into(),
+            let seen = Seen { recipe, splits, cache, still: top.valid().fix(), device };
+            let sample = every(&splits.train, WHITENING_ROWS);
+            let pooled = seen.pooled(&sample, &vec![0; sample.len()])?;
+            let dense = whitening::fit(&pooled, &seen.unwanted(&sample, &pooled)?, head.dense).ok_or_else(|| {
+                Error::Dataset {
+                    dataset: dataset.root.clone(),
+                    what: "the pictures of the training split do not differ: expected some that do".into(),
+                }
             })?;
-            spec.dense = affine.d_out;
-            let shape = [spec.pooled_len(size), affine.d_out];
-            top.dense = Linear {
-                weight: Param::from_data(TensorData::new(affine.weight, shape), device),
-                bias: Some(Param::from_data(TensorData::new(affine.bias, [affine.d_out]), device)),
-            };
-            top.classifier = LinearConfig::new(affine.d_out, classes.len()).init(device);
+            spec.dense = dense.d_out;
+            top.dense = dense.layer(device);
+            let seen = Seen { still: top.valid().fix(), ..seen };
+            let labels = |rows: &[usize]| rows.iter().map(|row| splits.labels[*row]).collect::<Vec<usize>>();
+            let softmax = discriminants::fit(&seen.penultimate(pooled), &labels(&sample), classes.len());
+            let unseen = every(&splits.validation, WHITENING_ROWS);
+            let told = seen.penultimate(seen.pooled(&unseen, &vec![0; unseen.len()])?);
+            top.classifier = discriminants::soften(softmax, &told, &labels(&unseen)).layer(device);
         }
         let directions = family_means(recipe, &top, splits, cache, device)?;
         Ok((spec, Learner { top, family_classifier: directions }))
     }
+}
+
+/// What the dense layer sees of the training split before the first step.
+struct Seen<'a> {
+    recipe: &'a Recipe,
+    splits: &'a Splits,
+    cache: &'a TrunkCache,
+    still: Top,
+    device: &'a Device,
+}
+
+impl Seen<'_> {
+    /// What is not to matter of some rows, of which `pooled` was seen as they are.
+    fn unwanted(&self, sample: &[usize], pooled: &[Vec<f32>]) -> Result<Vec<Differences>> {
+        let head = &self.recipe.head;
+        let place: BTreeMap<usize, usize> = sample.iter().enumerate().map(|(at, row)| (*row, at)).collect();
+        let mut unwanted = vec![];
+        if head.view_invariance > 0.0 {
+            let sample = every(sample, DIFFERENCES);
+            let views: Vec<usize> = (0..sample.len()).map(|i| 1 + i % self.cache.views()).collect();
+            let seen = self.pooled(&sample, &views)?;
+            let rows = sample.iter().zip(&seen).map(|(row, seen)| minus(seen, &pooled[place[row]])).collect();
+            unwanted.push(Differences { rows, weight: head.view_invariance });
+        }
+        if head.family_invariance > 0.0 {
+            let pairs = every(&pairs(sample, self.splits), DIFFERENCES);
+            let rows = pairs.iter().map(|[a, b]| minus(&pooled[place[a]], &pooled[place[b]])).collect();
+            unwanted.push(Differences { rows, weight: head.family_invariance });
+        }
+        unwanted.retain(|differences| !differences.rows.is_empty());
+        Ok(unwanted)
+    }
+
+    fn pooled(&self, sample: &[usize], views: &[usize]) -> Result<Vec<Vec<f32>>> {
+        let mut pooled = Vec::with_capacity(sample.len());
+        for (batch, views) in sample.chunks(self.recipe.batch_size).zip(views.chunks(self.recipe.batch_size)) {
+            let block4 = self.cache.batch(batch, views, &self.device.clone().inner())?;
+            pooled.extend(rows(self.still.pooled(block4)));
+        }
+        Ok(pooled)
+    }
+
+    /// What the dense layer makes of what it sees.
+    fn penultimate(&self, pooled: Vec<Vec<f32>>) -> Vec<Vec<f32>> {
+        let batch = |batch: &[Vec<f32>]| {
+            let shape = [batch.len(), batch[0].len()];
+            rows(
+                self.still
+                    .dense_of(Tensor::from_data(TensorData::new(batch.concat(), shape), &self.device.clone().inner())),
+            )
+        };
+        pooled.chunks(self.recipe.batch_size).flat_map(batch).collect()
+    }
+}
+
+/// At most `limit` of them, evenly spread.
+fn every<T: Copy>(all: &[T], limit: usize) -> Vec<T> {
+    all.iter().copied().step_by(all.len().div_ceil(limit).max(1)).collect()
+}
+
+fn minus(a: &[f32], b: &[f32]) -> Vec<f32> {
+    a.iter().zip(b).map(|(a, b)| a - b).collect()
+}
+
+/// Each picture beside the next of its family, and the last beside the first: a family of many colours has as many pairs as
+/// pictures.
+fn pairs(sample: &[usize], splits: &Splits) -> Vec<[usize; 2]> {
+    let mut families: BTreeMap<usize, BTreeMap<usize, usize>> = BTreeMap::new();
+    for row in sample {
+        families.entry(splits.families[*row]).or_default().insert(splits.pictures[*row], *row);
+    }
+    let around = |rows: Vec<usize>| {
+        let (n, links) = (rows.len(), if rows.len() > 2 { rows.len() } else { rows.len() - 1 });
+        (0..links).map(move |i| [rows[i], rows[(i + 1) % n]])
+    };
+    families.into_values().flat_map(|rows| around(rows.into_values().collect())).collect()
 }
 
 /// Where a softmax over families starts: the mean of each family's pictures, as the network sees them before its first step.
@@ -104,7 +182,7 @@ fn family_means(
     device: &Device,
 ) -> Result<Option<Param<Tensor<2>>>> {
     let families = Families::of(&recipe.family, splits);
-    let still = top.valid();
+    let still = top.valid().fix();
     let mut rows_of: Vec<Vec<usize>> = vec![vec![]; families.classes()];
     for row in &splits.train {
         if let Some(class) = families.class(splits.families[*row]) {
