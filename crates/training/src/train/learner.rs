@@ -16,9 +16,9 @@ use crate::{Error, Recipe, Result, TrunkCache, discriminants};
 
 /// The most pictures that whitening is fitted on: some thousands show every direction that there is, and the decomposition
 /// costs the cube of their number.
-const WHITENING_ROWS: usize = 3000;
+const WHITENING_ROWS: usize = 2000;
 /// The most differences of a kind beside them.
-const DIFFERENCES: usize = 1000;
+const DIFFERENCES: usize = 500;
 
 /// All that a step changes. Heads that only training needs stand beside the top, and are not part of the model.
 #[derive(Module, Debug)]
