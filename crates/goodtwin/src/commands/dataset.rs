@@ -66,6 +66,9 @@ struct Target {
     /// What is held out to be tested: a fifth of the pictures by family, or by brand [default: as the source says, else family]
     #[arg(long, value_name = "family|brand", value_parser = ["family", "brand"])]
     split: Option<String>,
+    /// Hold out one part of so many instead: over all parts each family or brand is tested once (`goodtwin runs pool`)
+    #[arg(long, value_name = "K/N", value_parser = fold, conflicts_with = "hold_out_brands")]
+    fold: Option<(usize, usize)>,
     /// Hold out these brands instead, and train on all others
     #[arg(long, value_name = "BRAND,...", value_delimiter = ',', conflicts_with = "split")]
     hold_out_brands: Vec<String>,
@@ -73,13 +76,25 @@ struct Target {
 
 impl Target {
     fn hold_out(&self) -> Option<HoldOut> {
-        match self.split.as_deref() {
+        let split = self.split.as_deref();
+        if let Some((number, of)) = self.fold {
+            return Some(HoldOut::Fold { brands: split == Some("brand"), number, of });
+        }
+        match split {
             Some("brand") => Some(HoldOut::Brands),
             Some(_) => Some(HoldOut::Families),
             None if self.hold_out_brands.is_empty() => None,
             None => Some(HoldOut::These(self.hold_out_brands.clone())),
         }
     }
+}
+
+/// `2/5`.
+fn fold(text: &str) -> Result<(usize, usize), String> {
+    let numbers = text.split_once('/').and_then(|(k, n)| Some((k.parse().ok()?, n.parse().ok()?)));
+    numbers
+        .filter(|(k, n)| (2..=100).contains(n) && (1..=*n).contains(k))
+        .ok_or_else(|| "expected a part of 2 to 100 parts, such as 2/5".to_string())
 }
 
 /// Run the command.

@@ -20,6 +20,15 @@ pub enum HoldOut {
     Brands,
     /// These brands; of the others nothing is tested.
     These(Vec<String>),
+    /// A part of a cross-validation: over all its parts each picture is tested once.
+    Fold {
+        /// Whether brands are held out whole, or families.
+        brands: bool,
+        /// Which part, from 1.
+        number: usize,
+        /// Of how many.
+        of: usize,
+    },
 }
 
 impl HoldOut {
@@ -62,18 +71,34 @@ pub fn hold_out(pictures: &[Picture<'_>], what: &HoldOut, seed: u64, source: &Pa
         return Ok((by_group(&members(&|i| pictures[i].family.to_string())), describe(seed)));
     }
     let brands: Vec<Option<BrandName>> = pictures.iter().map(|p| p.brand.map(BrandName::new)).collect();
-    if brands.iter().all(Option::is_none) {
+    let whole_brands = !matches!(what, HoldOut::Fold { brands: false, .. });
+    if whole_brands && brands.iter().all(Option::is_none) {
         return refuse("no picture has a brand: expected some to hold out".into());
     }
-    let HoldOut::These(names) = what else {
+    let by_brand = || {
         let names: Vec<String> = (0..pictures.len())
             .map(|i| {
                 brands[i].as_ref().map_or(format!("family/{}", pictures[i].family), |b| format!("brand/{}", b.as_str()))
             })
             .collect();
         let together = merge(names.iter().map(String::as_str).zip(pictures.iter().map(|p| p.family)));
-        let groups = members(&|i| together[names[i].as_str()].to_string());
-        return Ok((by_group(&groups), describe(seed).replace("by family", "by brand")));
+        members(&|i| together[names[i].as_str()].to_string())
+    };
+    let names = match what {
+        HoldOut::These(names) => names,
+        HoldOut::Fold { number, of, .. } => {
+            let groups = if whole_brands { by_brand() } else { members(&|i| pictures[i].family.to_string()) };
+            let (parts, by) = (parts(pictures, &groups, *of), if whole_brands { "brand" } else { "family" });
+            return match rest_by_family(pictures, &|i| parts[i] == number - 1, seed) {
+                Err(class) => {
+                    refuse(format!("without part {number} of {of} the class `{class}` has no picture to train on"))
+                }
+                Ok(splits) => {
+                    Ok((splits, format!("by {by}, seed {seed}: test part {number} of {of}; the rest by family")))
+                }
+            };
+        }
+        _ => return Ok((by_group(&by_brand()), describe(seed).replace("by family", "by brand"))),
     };
     let mut held: BTreeSet<BrandName> = BTreeSet::new();
     for name in names {
@@ -91,8 +116,20 @@ pub fn hold_out(pictures: &[Picture<'_>], what: &HoldOut, seed: u64, source: &Pa
         .filter(|(_, brand)| brand.as_ref().is_some_and(|b| held.contains(b)))
         .map(|(p, _)| p.family)
         .collect();
-    // The others are split as ever; what would be tested of them chooses the epoch, as there is enough to test.
-    let others: Vec<usize> = (0..pictures.len()).filter(|i| !families.contains(pictures[*i].family)).collect();
+    match rest_by_family(pictures, &|i| families.contains(pictures[i].family), seed) {
+        Err(class) => refuse(format!("without the held-out brands the class `{class}` has no picture to train on")),
+        Ok(splits) => Ok((splits, format!("by brand, seed {seed}: test {}; the rest by family", names.join(", ")))),
+    }
+}
+
+/// What is held out is tested. The others are split as ever; what would be tested of them chooses the epoch, as there is
+/// enough to test. The error is a class that nothing would be trained on.
+fn rest_by_family<'a>(
+    pictures: &[Picture<'a>],
+    is_held: &dyn Fn(usize) -> bool,
+    seed: u64,
+) -> std::result::Result<Vec<Split>, &'a BagType> {
+    let others: Vec<usize> = (0..pictures.len()).filter(|i| !is_held(*i)).collect();
     let rest: Vec<Member<'_>> =
         others.iter().map(|i| Member { family: pictures[*i].family, class: pictures[*i].class }).collect();
     let mut splits = vec![Split::Test; pictures.len()];
@@ -103,12 +140,37 @@ pub fn hold_out(pictures: &[Picture<'_>], what: &HoldOut, seed: u64, source: &Pa
     for (p, split) in pictures.iter().zip(&splits) {
         *trained.entry(p.class).or_default() |= *split == Split::Train;
     }
-    match trained.iter().find(|(_, trained)| !**trained) {
-        Some((class, _)) => {
-            refuse(format!("without the held-out brands the class `{class}` has no picture to train on"))
-        }
-        None => Ok((splits, format!("by brand, seed {seed}: test {}; the rest by family", names.join(", ")))),
+    match trained.into_iter().find(|(_, trained)| !trained) {
+        Some((class, _)) => Err(class),
+        None => Ok(splits),
     }
+}
+
+/// The part, from 0, of each picture: groups stay whole, and parts have about as many pictures that can ask for their family,
+/// and about as many pictures.
+fn parts(pictures: &[Picture<'_>], groups: &[String], of: usize) -> Vec<usize> {
+    let mut relatives: BTreeMap<&str, usize> = BTreeMap::new();
+    for picture in pictures {
+        *relatives.entry(picture.family).or_default() += 1;
+    }
+    // Pictures that can ask, and pictures.
+    let mut sizes: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
+    for (picture, group) in pictures.iter().zip(groups) {
+        let [ask, all] = sizes.entry(group).or_default();
+        *ask += usize::from(relatives[picture.family] > 1);
+        *all += 1;
+    }
+    let mut largest_first: Vec<(&str, [usize; 2])> = sizes.into_iter().collect();
+    largest_first.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+    let mut full = vec![[0usize; 2]; of];
+    let mut part_of = BTreeMap::new();
+    for (group, [ask, all]) in largest_first {
+        let rank = |part: &usize| if ask > 0 { full[*part] } else { [full[*part][1], 0] };
+        let part = (0..of).min_by_key(rank).expect("a cross-validation has parts");
+        part_of.insert(group, part);
+        full[part] = [full[part][0] + ask, full[part][1] + all];
+    }
+    groups.iter().map(|group| part_of[group.as_str()]).collect()
 }
 
 #[cfg(test)]
@@ -177,5 +239,41 @@ mod tests {
             }
         }
         assert_eq!(split(&shared, HoldOut::Brands).unwrap()[0], split(&shared, HoldOut::Brands).unwrap()[119]);
+    }
+
+    #[test]
+    fn over_all_parts_each_picture_is_tested_once_and_brands_stay_whole() {
+        let brands: Vec<String> = (0..23).map(|i| format!("brand {i}")).collect();
+        let families: Vec<String> = (0..200).map(|i| format!("f{}", i / 3)).collect();
+        // Brands of many sizes, of which every second has families of one picture only.
+        let pictures: Vec<(&str, &str, &str)> = (0..200)
+            .map(|i: usize| (brands[i * i % 23].as_str(), families[i].as_str(), ["tote", "clutch"][i % 2]))
+            .collect();
+        for whole in [true, false] {
+            let mut tested = vec![0; 200];
+            for number in 1..=4 {
+                let splits = split(&pictures, HoldOut::Fold { brands: whole, number, of: 4 }).unwrap();
+                let mut held: BTreeMap<&str, Split> = BTreeMap::new();
+                for (i, (_, family, _)) in pictures.iter().enumerate() {
+                    tested[i] += usize::from(splits[i] == Split::Test);
+                    assert_eq!(held.entry(family).or_insert(splits[i]), &splits[i], "a family is in one split");
+                }
+            }
+            assert!(tested.iter().all(|n| *n == 1), "{tested:?}");
+        }
+    }
+
+    #[test]
+    fn parts_have_about_as_many_that_can_ask() {
+        let class = BagType::new("tote");
+        let families: Vec<String> =
+            (0..60).map(|i| if i < 30 { format!("f{}", i / 2) } else { format!("alone {i}") }).collect();
+        let pictures: Vec<Picture<'_>> =
+            families.iter().map(|family| Picture { family, class: &class, brand: None }).collect();
+        let parts = parts(&pictures, &families, 5);
+        for part in 0..5 {
+            let of = |from: usize, to: usize| (from..to).filter(|i| parts[*i] == part).count();
+            assert_eq!((of(0, 30), of(30, 60)), (6, 6));
+        }
     }
 }
