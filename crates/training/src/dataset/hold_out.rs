@@ -38,6 +38,7 @@ impl HoldOut {
             HoldOut::Families => "--split family",
             HoldOut::Brands => "--split brand",
             HoldOut::These(_) => "--hold-out-brands",
+            HoldOut::Fold { .. } => "--fold",
         }
     }
 }
