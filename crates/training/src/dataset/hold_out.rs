@@ -246,18 +246,22 @@ mod tests {
     fn over_all_parts_each_picture_is_tested_once_and_brands_stay_whole() {
         let brands: Vec<String> = (0..23).map(|i| format!("brand {i}")).collect();
         let families: Vec<String> = (0..200).map(|i| format!("f{}", i / 3)).collect();
-        // Brands of many sizes, of which every second has families of one picture only.
-        let pictures: Vec<(&str, &str, &str)> = (0..200)
-            .map(|i: usize| (brands[i * i % 23].as_str(), families[i].as_str(), ["tote", "clutch"][i % 2]))
-            .collect();
+        // Brands of many sizes.
+        let brand = |i: usize| brands[(i / 3) * (i / 3) % 23].as_str();
+        let pictures: Vec<(&str, &str, &str)> =
+            (0..200).map(|i| (brand(i), families[i].as_str(), ["tote", "clutch"][i % 2])).collect();
+        let of = |brand: &str| pictures.iter().filter(|p| p.0 == brand).count();
         for whole in [true, false] {
             let mut tested = vec![0; 200];
             for number in 1..=4 {
                 let splits = split(&pictures, HoldOut::Fold { brands: whole, number, of: 4 }).unwrap();
                 let mut held: BTreeMap<&str, Split> = BTreeMap::new();
-                for (i, (_, family, _)) in pictures.iter().enumerate() {
+                for (i, (brand, family, _)) in pictures.iter().enumerate() {
                     tested[i] += usize::from(splits[i] == Split::Test);
                     assert_eq!(held.entry(family).or_insert(splits[i]), &splits[i], "a family is in one split");
+                    let of_brand = |j: &usize| pictures[*j].0 == *brand && splits[*j] == Split::Test;
+                    let tested_of_brand = (0..200).filter(of_brand).count();
+                    assert!(!whole || splits[i] != Split::Test || tested_of_brand == of(brand), "{brand}");
                 }
             }
             assert!(tested.iter().all(|n| *n == 1), "{tested:?}");
