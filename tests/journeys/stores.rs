@@ -28,8 +28,7 @@ fn a_file_is_tried_on_its_store_and_the_day_is_written_into_it() {
             .env("TMPDIR", dir.path()))
     };
 
-    // One by its file's name, the others by their own.
-    let mut names = vec!["demo-canopy-goods", "loom-and-latch", "second-chapter"];
+    let mut names = vec!["canopy-goods", "loom-and-latch", "second-chapter"];
     if on_path(&["chromedriver"]) && on_path(&["chromium", "chromium-browser", "google-chrome"]) {
         names.push("omtanke");
     } else {
@@ -40,7 +39,6 @@ fn a_file_is_tried_on_its_store_and_the_day_is_written_into_it() {
     let called: Vec<&str> = names.iter().map(|n| if *n == "canopy-goods" { "demo-canopy-goods" } else { n }).collect();
     let checked = check(&called).ok();
     for name in &names {
-        let name = name.trim_start_matches("demo-");
         assert!(checked.stdout.contains(&format!("{name}: fits; verified = \"")), "{}", checked.stdout);
     }
     assert!(checked.stdout.contains("robots.txt allows"), "{}", checked.stdout);
