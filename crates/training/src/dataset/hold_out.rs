@@ -89,15 +89,30 @@ pub fn hold_out(pictures: &[Picture<'_>], what: &HoldOut, seed: u64, source: &Pa
         HoldOut::These(names) => names,
         HoldOut::Fold { number, of, .. } => {
             let groups = if whole_brands { by_brand() } else { members(&|i| pictures[i].family.to_string()) };
-            let (parts, by) = (parts(pictures, &groups, *of), if whole_brands { "brand" } else { "family" });
-            return match rest_by_family(pictures, &|i| parts[i] == number - 1, seed) {
-                Err(class) => {
-                    refuse(format!("without part {number} of {of} the class `{class}` has no picture to train on"))
-                }
-                Ok(splits) => {
-                    Ok((splits, format!("by {by}, seed {seed}: test part {number} of {of}; the rest by family")))
+            let parts = parts(pictures, &groups, *of);
+            let mut held: BTreeSet<usize> = (0..pictures.len()).filter(|i| parts[*i] == number - 1).collect();
+            let mut kept = vec![];
+            let splits = loop {
+                match rest_by_family(pictures, &|i| held.contains(&i), seed) {
+                    Ok(splits) => break splits,
+                    // A class of no other part: the smallest group that has it is trained on, in this part and in no other.
+                    Err(class) => {
+                        let size = |group: &str| groups.iter().filter(|g| *g == group).count();
+                        let having = held.iter().filter(|i| pictures[**i].class == class).map(|i| groups[*i].as_str());
+                        let Some(group) = having.min_by_key(|group| (size(group), *group)) else {
+                            return refuse(format!("the class `{class}` has no picture to train on"));
+                        };
+                        kept.push(class.as_str());
+                        held.retain(|i| groups[*i] != group);
+                    }
                 }
             };
+            let by = if whole_brands { "brand" } else { "family" };
+            let kept = match kept.is_empty() {
+                true => String::new(),
+                false => format!(", without the smallest {by} that has {}", kept.join(" and ")),
+            };
+            return Ok((splits, format!("by {by}, seed {seed}: test part {number} of {of}{kept}; the rest by family")));
         }
         _ => return Ok((by_group(&by_brand()), describe(seed).replace("by family", "by brand"))),
     };
@@ -123,8 +138,8 @@ pub fn hold_out(pictures: &[Picture<'_>], what: &HoldOut, seed: u64, source: &Pa
     }
 }
 
-/// What is held out is tested. The others are split as ever; what would be tested of them chooses the epoch, as there is
-/// enough to test. The error is a class that nothing would be trained on.
+/// What is held out is tested. Of the others a tenth chooses the epoch, by family, and all else is trained on. The error is a
+/// class that nothing would be trained on.
 fn rest_by_family<'a>(
     pictures: &[Picture<'a>],
     is_held: &dyn Fn(usize) -> bool,
@@ -135,7 +150,7 @@ fn rest_by_family<'a>(
         others.iter().map(|i| Member { family: pictures[*i].family, class: pictures[*i].class }).collect();
     let mut splits = vec![Split::Test; pictures.len()];
     for (i, split) in others.iter().zip(by_family(&rest, seed)) {
-        splits[*i] = if split == Split::Train { Split::Train } else { Split::Validation };
+        splits[*i] = if split == Split::Validation { Split::Validation } else { Split::Train };
     }
     let mut trained: BTreeMap<&BagType, bool> = BTreeMap::new();
     for (p, split) in pictures.iter().zip(&splits) {
@@ -280,5 +295,23 @@ mod tests {
             let of = |from: usize, to: usize| (from..to).filter(|i| parts[*i] == part).count();
             assert_eq!((of(0, 30), of(30, 60)), (6, 6));
         }
+    }
+
+    #[test]
+    fn a_class_of_one_brand_is_trained_on_in_every_part() {
+        let pictures: Vec<(&str, String, &str)> = (0..40)
+            .map(|i| {
+                (["Able", "Baker", "Cole", "Only"][i % 4], format!("f{i}"), if i % 4 == 3 { "rare" } else { "tote" })
+            })
+            .collect();
+        let pictures: Vec<(&str, &str, &str)> = pictures.iter().map(|(b, f, c)| (*b, f.as_str(), *c)).collect();
+        let mut tested = [0; 40];
+        for number in 1..=2 {
+            let splits = split(&pictures, HoldOut::Fold { brands: true, number, of: 2 }).unwrap();
+            for (i, split) in splits.iter().enumerate() {
+                tested[i] += usize::from(*split == Split::Test);
+            }
+        }
+        assert!((0..40).all(|i| tested[i] == usize::from(i % 4 != 3)), "{tested:?}");
     }
 }
