@@ -4,7 +4,8 @@
 //! A random softmax has to turn whitened features into types by steps that are large beside those of the layers below it, on
 //! few pictures, and what it is at any of them is much chance. This start needs none.
 
-use nalgebra::{Cholesky, DMatrix};
+use faer::linalg::solvers::Solve;
+use faer::{Mat, Side};
 
 use crate::whitening::Affine;
 
@@ -18,29 +19,29 @@ const SCALES: [f64; 7] = [1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625];
 pub fn fit(rows: &[Vec<f32>], labels: &[usize], classes: usize) -> Affine {
     let (n, width) = (rows.len(), rows[0].len());
     let mut counts = vec![0usize; classes];
-    let mut means = DMatrix::<f64>::zeros(width, classes);
+    let mut means = Mat::<f64>::zeros(width, classes);
     for (row, label) in rows.iter().zip(labels) {
         counts[*label] += 1;
-        for (mean, value) in means.column_mut(*label).iter_mut().zip(row) {
+        for (mean, value) in means.col_mut(*label).iter_mut().zip(row) {
             *mean += f64::from(*value);
         }
     }
-    for (mut mean, count) in means.column_iter_mut().zip(&counts) {
-        mean /= (*count).max(1) as f64;
+    for (mean, count) in means.col_iter_mut().zip(&counts) {
+        mean.iter_mut().for_each(|value| *value /= (*count).max(1) as f64);
     }
-    let within = DMatrix::from_fn(n, width, |i, j| f64::from(rows[i][j]) - means[(j, labels[i])]);
-    let mut covariance = within.tr_mul(&within) / n as f64;
+    let within = Mat::from_fn(n, width, |i, j| f64::from(rows[i][j]) - means[(j, labels[i])]);
+    let spread = within.transpose() * &within;
     // Where no class has two pictures that differ, all directions are alike.
-    let shrink = (SHRINKAGE * covariance.trace() / width as f64).max(1e-12);
-    for j in 0..width {
-        covariance[(j, j)] += shrink;
-    }
-    let directions = Cholesky::new(covariance)
+    let trace: f64 = (0..width).map(|j| spread[(j, j)] / n as f64).sum();
+    let shrink = (SHRINKAGE * trace / width as f64).max(1e-12);
+    let covariance = Mat::from_fn(width, width, |i, j| spread[(i, j)] / n as f64 + if i == j { shrink } else { 0.0 });
+    let directions = covariance
+        .llt(Side::Lower)
         .expect("a covariance with something added to every direction is positive definite")
         .solve(&means);
     let bias = (0..classes).map(|c| {
         let prior = (counts[c].max(1) as f64 / n as f64).ln();
-        (prior - directions.column(c).dot(&means.column(c)) / 2.0) as f32
+        (prior - directions.col(c).transpose() * means.col(c) / 2.0) as f32
     });
     Affine {
         weight: (0..width).flat_map(|j| (0..classes).map(move |c| (j, c))).map(|at| directions[at] as f32).collect(),

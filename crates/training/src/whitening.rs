@@ -11,7 +11,7 @@
 use burn::module::Param;
 use burn::nn::Linear;
 use burn::tensor::{Device, TensorData};
-use nalgebra::{DMatrix, SymmetricEigen};
+use faer::{Mat, Side};
 
 /// The power: 1 would be full whitening, 0 none. 0.75 did best on product photographs.
 const POWER: f64 = 0.75;
@@ -69,35 +69,33 @@ pub fn fit(rows: &[Vec<f32>], unwanted: &[Differences], dense: usize) -> Option<
         d.rows.iter().map(move |row| (row, share))
     });
     let differences: Vec<(&Vec<f32>, f64)> = differences.collect();
-    let centred = DMatrix::from_fn(n + differences.len(), width, |i, j| match i.checked_sub(n) {
+    let centred = Mat::from_fn(n + differences.len(), width, |i, j| match i.checked_sub(n) {
         None => f64::from(rows[i][j]) - mean[j],
         Some(i) => f64::from(differences[i].0[j]) * differences[i].1,
     });
     // Covariance and Gram matrix have the same components: the smaller one is cheaper by far.
     let by_rows = centred.nrows() < width;
     let small = if by_rows { &centred * centred.transpose() } else { centred.transpose() * &centred };
-    let eigen = SymmetricEigen::new(small);
-    let mut order: Vec<usize> = (0..eigen.eigenvalues.len()).collect();
-    order.sort_by(|a, b| eigen.eigenvalues[*b].total_cmp(&eigen.eigenvalues[*a]));
-    let largest = eigen.eigenvalues[*order.first()?];
-    order.retain(|i| eigen.eigenvalues[*i] > (1e-9 * largest).max(1e-12));
-    order.truncate(dense);
-    if order.is_empty() {
+    let eigen = small.self_adjoint_eigen(Side::Lower).ok()?;
+    // They come in rising order.
+    let values: Vec<f64> = eigen.S().column_vector().iter().rev().copied().collect();
+    let floor = (1e-9 * values.first()?).max(1e-12);
+    let d_out = values.iter().take(dense).take_while(|value| **value > floor).count();
+    if d_out == 0 {
         return None;
     }
-    let vectors = eigen.eigenvectors.select_columns(&order);
-    let directions = if by_rows { centred.transpose() * vectors } else { vectors };
-    let deviations: Vec<f64> = order.iter().map(|i| (eigen.eigenvalues[*i] / n as f64).sqrt()).collect();
+    let vectors = eigen.U().reverse_cols().subcols(0, d_out);
+    let directions = if by_rows { centred.transpose() * vectors } else { vectors.to_owned() };
+    let deviations: Vec<f64> = values[..d_out].iter().map(|value| (value / n as f64).sqrt()).collect();
     // Output k has the deviation deviations[k]^(1 - POWER); the scale makes the mean of their squares 1.
     let squares: f64 = deviations.iter().map(|d| d.powf(2.0 * (1.0 - POWER))).sum();
-    let scale = (order.len() as f64 / squares).sqrt();
-    let d_out = order.len();
+    let scale = (d_out as f64 / squares).sqrt();
     let mut weight = vec![0f32; width * d_out];
     let mut bias = vec![0f32; d_out];
-    for (k, direction) in directions.column_iter().enumerate() {
+    for (k, direction) in directions.col_iter().enumerate() {
         // The sign of an eigenvector is arbitrary: fix it, so that a run repeats on any machine.
         let sign = direction.sum().signum();
-        let factor = sign * scale / (direction.norm() * deviations[k].powf(POWER));
+        let factor = sign * scale / (direction.norm_l2() * deviations[k].powf(POWER));
         let mut offset = 0.0;
         for j in 0..width {
             let w = direction[j] * factor;
