@@ -11,7 +11,11 @@ use crate::recipe::Augment;
 /// Raised when [`view`] changes, so that no cache keeps what an older one made.
 pub const VERSION: u32 = 1;
 /// The same for [`grounds::paste`].
-pub const GROUNDS_VERSION: u32 = 1;
+pub const GROUNDS_VERSION: u32 = 2;
+/// The same for the masks of pictures and views.
+pub const MASK_VERSION: u32 = 1;
+/// A bag is cut out of a picture with so many times the network's side, and laid on a ground of half of that.
+const CUT: u32 = 4;
 /// Grounds draw from streams of their own: with or without them, a view is turned and mirrored alike.
 const GROUNDS_STREAM: u64 = 1 << 32;
 
@@ -25,19 +29,35 @@ pub fn settings(augment: &Augment) -> serde_json::Value {
     settings
 }
 
-/// What the network sees of a picture in a view, a square for each crop; view 0 is the picture as it is.
-pub fn frames(picture: &Picture, preprocess: &Preprocess, augment: &Augment, seed: u64, number: usize) -> Vec<Picture> {
+/// A picture in a view.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    /// What the network sees, a square for each crop.
+    pub frames: Vec<Picture>,
+    /// How much of each pixel of the crop [`Whole`](goodtwin_vision::preprocess::Crop::Whole) is bag, 0 to 255 in all three
+    /// channels. None where nobody knows: the bag was not on a plain ground.
+    pub mask: Option<Picture>,
+}
+
+/// A picture in a view; view 0 is the picture as it is.
+pub fn see(picture: &Picture, preprocess: &Preprocess, augment: &Augment, seed: u64, number: usize) -> Seen {
+    let kept = picture.thumbnail(CUT * preprocess.size);
+    let of_plain = || grounds::mask(&kept).map(|mask| preprocess.whole_mask(&mask));
     if number == 0 {
-        return preprocess.frames(picture);
+        return Seen { frames: preprocess.frames(picture), mask: of_plain() };
     }
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(GROUNDS_STREAM + number as u64);
-    let elsewhere = rng
-        .random_bool(augment.grounds)
-        .then(|| grounds::paste(&preprocess.frame(picture), 2 * preprocess.size, &mut rng))
-        .flatten();
-    let framed = preprocess.frames(elsewhere.as_ref().unwrap_or(picture));
-    framed.iter().map(|framed| view(framed, augment, seed, number)).collect()
+    let pasted = match rng.random_bool(augment.grounds) {
+        true => grounds::paste(&kept, CUT / 2 * preprocess.size, &mut rng),
+        false => None,
+    };
+    let (frames, mask) = match pasted {
+        Some(pasted) => (preprocess.frames(&pasted.picture), Some(preprocess.whole_mask(&pasted.mask))),
+        None => (preprocess.frames(picture), of_plain()),
+    };
+    let view = |framed: &Picture| view(framed, augment, seed, number);
+    Seen { frames: frames.iter().map(view).collect(), mask: mask.as_ref().map(view) }
 }
 
 /// View `number` (from 1) of a framed picture. The picture's own seed and the number fix it.
@@ -113,5 +133,39 @@ mod tests {
         assert!((10..=30).contains(&mirrored), "{mirrored} of 40 are mirrored");
         let never = Augment { flip: false, ..still };
         assert!((1..=40).all(|n| view(&gradient(), &never, 1, n).rgb() == gradient().rgb()));
+    }
+
+    #[test]
+    fn a_mask_moves_with_its_picture() {
+        // A dark bag on white, and how far mask and darkness agree in each view.
+        let dark = |x: u32, y: u32| (20..60).contains(&x) && (10..80).contains(&y);
+        let at = |x, y| if dark(x, y) { [15u8; 3] } else { [255; 3] };
+        let picture = Picture::new(90, 90, (0..90).flat_map(|y| (0..90).flat_map(move |x| at(x, y))).collect());
+        let preprocess = Preprocess {
+            size: 64,
+            colour: goodtwin_vision::preprocess::Colour::Full,
+            fit: goodtwin_vision::preprocess::Fit::Pad,
+            crops: vec![goodtwin_vision::preprocess::Crop::Whole],
+            values: Default::default(),
+        };
+        for grounds in [0.0, 1.0] {
+            let augment = Augment { views: 9, grounds, rotation: 20.0, shift: 0.1, flip: true };
+            let seen: Vec<Seen> = (0..=9).map(|number| see(&picture, &preprocess, &augment, 5, number)).collect();
+            for Seen { frames, mask } in &seen {
+                let mask = mask.as_ref().unwrap();
+                let pixels = || frames[0].rgb().chunks_exact(3).zip(mask.rgb().chunks_exact(3));
+                let bag = pixels().filter(|(_, m)| m[0] == 255).count();
+                assert!(bag > 100, "{bag}");
+                assert!(pixels().all(|(p, m)| m[0] < 255 || p.iter().all(|v| v.abs_diff(15) < 40)), "bag is dark");
+                if grounds == 0.0 {
+                    assert!(pixels().all(|(p, m)| m[0] > 0 || p[0] > 200), "and all else is white");
+                }
+            }
+            assert_ne!(seen[1], seen[2]);
+        }
+        let busy = (0..64 * 64 * 3u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let busy = Picture::new(64, 64, busy);
+        let augment = Augment { views: 1, grounds: 1.0, rotation: 0.0, shift: 0.0, flip: false };
+        assert!((0..2).all(|number| see(&busy, &preprocess, &augment, 1, number).mask.is_none()));
     }
 }

@@ -2,8 +2,12 @@
 //!
 //! A shopper's photograph has a floor, a street or an arm behind the bag, and a shop's has white. What differs between a
 //! picture and the same bag on a made-up ground is what an embedding should not see, and [`crate::whitening`] holds it down.
-//! Scenes are made of numbers alone (see [`scene`]): a view depends on its own picture and on no other.
+//! Grounds are made of numbers (see [`scene`]) and of the bag's own stuff (see [`pieces`]): a view depends on its own picture
+//! and on no other.
+//!
+//! Where the bag lies is known of such views, and of pictures with a plain ground: the network's mask learns from it.
 
+mod pieces;
 mod scene;
 
 use goodtwin_imaging::Picture;
@@ -14,13 +18,22 @@ use rand::{Rng, RngExt};
 const CLEAR: u8 = 8;
 const SOLID: u8 = 32;
 /// The longer side of the bag, as a share of the new picture's.
-const INNER: std::ops::Range<f32> = 0.6..0.97;
+const INNER: std::ops::Range<f32> = 0.4..0.97;
 /// The share of views on which what the bag encloses is taken for bag: a white pocket is, what is seen through the handles is
 /// not, and colour cannot tell them apart.
 const FILLED: f64 = 0.7;
 
+/// A bag on another ground.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pasted {
+    /// Both.
+    pub picture: Picture,
+    /// How much of each pixel is bag, 0 to 255 in all three channels.
+    pub mask: Picture,
+}
+
 /// The bag of a picture on a made-up ground, a square of `side` pixels. None where the picture's own ground is not plain.
-pub fn paste(picture: &Picture, side: u32, rng: &mut impl Rng) -> Option<Picture> {
+pub fn paste(picture: &Picture, side: u32, rng: &mut impl Rng) -> Option<Pasted> {
     let bag = Bag::find(picture)?;
     let cut = picture.crop(bag.left, bag.top, bag.width, bag.height);
     let share = matte(&cut, bag.ground, rng.random_bool(FILLED));
@@ -29,17 +42,32 @@ pub fn paste(picture: &Picture, side: u32, rng: &mut impl Rng) -> Option<Picture
     let [width, height] = [bag.width, bag.height].map(|pixels| ((pixels as f32 * scale) as u32).clamp(1, side));
     let (cut, share) = (cut.resize(width, height), share.resize(width, height));
     let (left, top) = (rng.random_range(0..=side - width), rng.random_range(0..=side - height));
-    let mut rgb = scene::paint(side, rng);
+    let mut rgb = pieces::paint(&cut, side, rng);
+    let mut mask = vec![0; rgb.len()];
     for (i, (bag, share)) in cut.rgb().chunks_exact(3).zip(share.rgb().chunks_exact(3)).enumerate() {
         let (x, y) = (left + i as u32 % width, top + i as u32 / width);
         let at = (y * side + x) as usize * 3;
+        mask[at..at + 3].copy_from_slice(share);
         for c in 0..3 {
             let share = u32::from(share[c]);
             let mixed = u32::from(bag[c]) * share + u32::from(rgb[at + c]) * (255 - share);
             rgb[at + c] = ((mixed + 127) / 255) as u8;
         }
     }
-    Some(Picture::new(side, side, rgb))
+    Some(Pasted { picture: Picture::new(side, side, rgb), mask: Picture::new(side, side, mask) })
+}
+
+/// How much of each pixel of a picture is bag, 0 to 255 in all three channels. None where its ground is not plain. What the
+/// bag encloses is taken for ground where it has the ground's colour.
+pub fn mask(picture: &Picture) -> Option<Picture> {
+    let bag = Bag::find(picture)?;
+    let share = matte(&picture.crop(bag.left, bag.top, bag.width, bag.height), bag.ground, false);
+    let mut mask = vec![0; picture.rgb().len()];
+    for (row, share) in share.rgb().chunks_exact(3 * bag.width as usize).enumerate() {
+        let at = ((bag.top as usize + row) * picture.width() as usize + bag.left as usize) * 3;
+        mask[at..at + share.len()].copy_from_slice(share);
+    }
+    Some(Picture::new(picture.width(), picture.height(), mask))
 }
 
 /// How much of each pixel is bag, 0 to 255 in all three channels.
@@ -106,15 +134,26 @@ mod tests {
     #[test]
     fn the_bag_is_kept_and_its_ground_is_not() {
         for seed in 0..20 {
-            let pasted = paste(&ring(), 128, &mut ChaCha8Rng::seed_from_u64(seed)).unwrap();
-            assert_eq!((pasted.width(), pasted.height()), (128, 128));
-            let dark = pasted.rgb().chunks_exact(3).filter(|p| *p == [20; 3]).count();
-            let smallest = 0.6f64 * 128.0;
-            let area = std::f64::consts::PI * (smallest / 2.0).powi(2) * (1.0 - 1.0 / 16.0);
-            assert!(dark as f64 > 0.85 * area, "{dark} of {area}");
-            let white = pasted.rgb().chunks_exact(3).filter(|p| *p == [255; 3]).count();
-            assert!(white < 128 * 128 / 8, "{white} white pixels: the hole at most");
+            let Pasted { picture, mask } = paste(&ring(), 128, &mut ChaCha8Rng::seed_from_u64(seed)).unwrap();
+            assert_eq!([picture.width(), picture.height(), mask.width(), mask.height()], [128; 4]);
+            let bag = mask.rgb().chunks_exact(3).filter(|m| *m == [255; 3]).count() as f64;
+            let ring = picture.rgb().chunks_exact(3).zip(mask.rgb().chunks_exact(3));
+            let ring = ring.filter(|(p, m)| *m == [255; 3] && *p == [20; 3]).count() as f64;
+            let area = |across: f64| std::f64::consts::PI * (across / 2.0).powi(2) * 15.0 / 16.0;
+            assert!(ring > 0.8 * area(0.4 * 128.0) && ring < area(128.0), "seed {seed}: {ring}");
+            assert!(
+                bag < 1.2 * ring,
+                "seed {seed}: {bag} of which {ring} are the ring, and a hole that is a fifteenth of it"
+            );
         }
+    }
+
+    #[test]
+    fn the_mask_of_a_plain_picture_is_the_bag() {
+        let mask = mask(&ring()).unwrap();
+        let share = |x: usize, y: usize| mask.rgb()[(y * 100 + x) * 3];
+        assert_eq!([share(50, 25), share(50, 50), share(2, 2), share(89, 50), share(91, 50)], [255, 0, 0, 255, 0]);
+        assert_eq!((mask.width(), mask.height()), (100, 100));
     }
 
     #[test]

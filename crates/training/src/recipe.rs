@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use goodtwin_core::config;
-use goodtwin_vision::preprocess::Values;
+use goodtwin_vision::preprocess::{Crop, Values};
 use goodtwin_vision::top::Activation;
 use goodtwin_vision::{Architecture, Pooling, Preprocess};
 use serde::{Deserialize, Serialize};
@@ -45,7 +45,7 @@ pub struct Recipe {
 pub struct Head {
     /// What the dense layer sees.
     pub pooling: Pooling,
-    /// How much block 5 counts beside block 4, with `pooling` "joint".
+    /// How much block 5 counts beside block 4, with `pooling` "joint" or "masked".
     #[serde(default = "even")]
     pub block5_weight: f64,
     /// Units of the dense layer, at most: whitening has no more directions than there are training pictures.
@@ -220,6 +220,15 @@ impl Recipe {
         expect((2..=8192).contains(&self.head.dense), "head.dense", &self.head.dense, "2 to 8192")?;
         let dropout = self.head.dropout;
         expect((0.0..1.0).contains(&dropout), "head.dropout", &dropout, "0 up to, not including, 1")?;
+        let masked = self.head.pooling == Pooling::Masked;
+        let crops = serde_json::to_string(&self.preprocess.crops).expect("names serialise");
+        let whole = self.preprocess.crops == [Crop::Whole];
+        expect(
+            !masked || whole,
+            "preprocess.crops",
+            &crops,
+            "[\"whole\"] with `head.pooling` \"masked\", which finds the bag",
+        )?;
         let weight = self.head.block5_weight;
         expect(weight > 0.0 && weight <= 100.0, "head.block5_weight", &weight, "above 0, up to 100")?;
         for (key, k) in

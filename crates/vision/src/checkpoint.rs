@@ -4,7 +4,7 @@
 //! RUN/
 //!   model.json          ModelCard: network, preprocessing, classes, parents, metrics
 //!   model.safetensors   the frozen part's tensors as they came (block{1..4}_conv{i}, f16; stem and stage{1..3}, f32),
-//!                       block 5's (block5_conv{i}, or stage4), dense and classifier (f32)
+//!                       block 5's (block5_conv{i}, or stage4), the mask head's (mask.*), dense and classifier (f32)
 //! ```
 //! The folder is complete by itself: nothing else is needed to embed a picture with it.
 
@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use goodtwin_core::{BagType, ContentId, Error as CoreError, atomic};
 use serde::{Deserialize, Serialize};
 
+use crate::mask::MaskHead;
 use crate::top::Activation;
 use crate::weights::{Stored, serialize};
 use crate::{Architecture, Error, Pooling, Preprocess, Result, Top, Weights};
@@ -169,6 +170,7 @@ impl Checkpoint {
             tensors.insert(key, stored.clone());
         }
         tensors.extend(top.block5.tensors());
+        tensors.extend(top.mask.iter().flat_map(MaskHead::tensors));
         for (key, linear) in [("dense", &top.dense), ("classifier", &top.classifier)] {
             tensors.insert(format!("{key}.weight"), Stored::of(linear.weight.val()));
             let bias = linear.bias.as_ref().expect("our linear layers have biases");

@@ -9,7 +9,8 @@
 //! - [`resnet50`]: stages 1 to 3, and stage 4, in Burn.
 //! - [`import`]: ResNet-50's weights, a file of the user's with torchvision's names in, folded weights out.
 //! - [`cpu`]: the same convolutions on the CPU, with weights that never change: Winograd's algorithm in AVX-512, AVX2 or NEON.
-//! - [`pooling`]: maps in, vectors out: flatten, mean, generalised mean, grid.
+//! - [`mask`]: maps in, where the bag is out.
+//! - [`pooling`]: maps in, vectors out: flatten, mean, generalised mean, grid, and a grid over the bag alone.
 //! - [`top`]: [`Top`], what is fine-tuned: block 5, the dense layer, the softmax.
 //! - [`activation`]: a picture and a class in, the places that speak for it out.
 //! - [`checkpoint`]: a run folder's `model.json` and `model.safetensors`, written and read.
@@ -25,6 +26,7 @@ pub mod embedder;
 pub mod error;
 pub mod ground;
 pub mod import;
+pub mod mask;
 pub mod pooling;
 pub mod preprocess;
 pub mod resnet50;

@@ -1,7 +1,7 @@
 //! From a block's maps to one vector an image.
 
-use burn::tensor::Tensor;
 use burn::tensor::module::adaptive_avg_pool2d;
+use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::Architecture;
@@ -18,6 +18,9 @@ pub enum Pooling {
     /// VGG16. Middle textures and where they lie tell models apart on plain grounds; the deepest block carries across
     /// grounds.
     Joint,
+    /// The same of the bag alone, as [`MaskHead`](crate::mask::MaskHead) finds it: the grid is laid on a square around the
+    /// bag, and every place counts by how much of it is bag. On which ground a bag lies, where and how large, does not matter.
+    Masked,
 }
 
 impl Pooling {
@@ -27,16 +30,24 @@ impl Pooling {
         match self {
             Pooling::Flatten => block5 * side * side,
             Pooling::Gem => block5,
-            Pooling::Joint => 9 * block4 + block5,
+            Pooling::Joint | Pooling::Masked => 9 * block4 + block5,
         }
     }
 
-    /// Block 4 and block 5 in, `[n, len]` out. `weight` is how much block 5 counts where both are seen.
-    pub fn forward(self, block4: Tensor<4>, block5: Tensor<4>, weight: f64) -> Tensor<2> {
-        match self {
-            Pooling::Flatten => block5.flatten(1, 3),
-            Pooling::Gem => gem(block5),
-            Pooling::Joint => Tensor::cat(vec![unit(grid(block4)), unit(gem(block5)) * weight], 1),
+    /// Block 4 and block 5 in, `[n, len]` out. `weight` is how much block 5 counts where both are seen, `mask`
+    /// `[n, 1, h, w]` how much of each place of block 4 is bag: where nobody says, all is.
+    pub fn forward(self, block4: Tensor<4>, block5: Tensor<4>, weight: f64, mask: Option<Tensor<4>>) -> Tensor<2> {
+        match (self, mask) {
+            (Pooling::Flatten, _) => block5.flatten(1, 3),
+            (Pooling::Gem, _) => gem(block5),
+            (Pooling::Joint, _) | (Pooling::Masked, None) => {
+                Tensor::cat(vec![unit(grid(block4)), unit(gem(block5)) * weight], 1)
+            }
+            (Pooling::Masked, Some(mask)) => {
+                let mask = known(mask);
+                let (grid, gem) = (masked_grid(block4, mask.clone()), masked_gem(block5, mask));
+                Tensor::cat(vec![unit(grid), unit(gem) * weight], 1)
+            }
         }
     }
 }
@@ -59,8 +70,127 @@ pub fn grid(x: Tensor<4>) -> Tensor<2> {
     adaptive_avg_pool2d(x, [3, 3]).flatten(1, 3).sqrt()
 }
 
+/// A mask that holds fewer places than this has found no bag: all of the picture is taken for it.
+const SMALLEST: f64 = 2.0;
+/// The square's half side, in standard deviations of where the bag's places lie; a filled square has 1.7, and handles,
+/// which are thin, lie within.
+const SPREAD: f64 = 2.0;
+/// Cells of the grid along a side, and samples of a cell along a side.
+const CELLS: usize = 3;
+const SAMPLES: usize = 4;
+
+/// A mask `[n, 1, h, w]` that holds something: where it has found no bag, all is bag.
+fn known(mask: Tensor<4>) -> Tensor<4> {
+    let [n, _, h, w] = mask.dims();
+    let held = mask.clone().reshape([n, h * w]).sum_dim(1).reshape([n, 1, 1, 1]);
+    let found = held.greater_equal_elem(SMALLEST).float();
+    mask * found.clone() + found.neg().add_scalar(1.0)
+}
+
+/// [`grid`] over a square on what the mask holds, each place multiplied by its share of bag: `[n, c, h, w]` to `[n, 9 c]`.
+///
+/// The square lies on the bag's centre of mass, and is as large as the bag is spread along its longer axis. A cell's mean is
+/// that of 4x4 samples between places, as region-of-interest alignment takes them (He et al. 2017); outside the maps there is
+/// nothing.
+fn masked_grid(x: Tensor<4>, mask: Tensor<4>) -> Tensor<2> {
+    let [n, c, h, w] = x.dims();
+    let (middle, tall) = spread(mask.clone().sum_dim(3).reshape([n, h]));
+    let (centre, wide) = spread(mask.clone().sum_dim(2).reshape([n, w]));
+    let half = tall.max_pair(wide) * SPREAD + 0.5;
+    let rows = cell_weights(middle, half.clone(), h).reshape([n, h, 1, CELLS, 1]);
+    let columns = cell_weights(centre, half, w).reshape([n, 1, w, 1, CELLS]);
+    let cells = CELLS * CELLS;
+    let weights = (rows * columns * mask.reshape([n, h, w, 1, 1])).reshape([n, h * w, cells]);
+    x.reshape([n, c, h * w]).matmul(weights).reshape([n, c * cells]).sqrt()
+}
+
+/// Mean and standard deviation of where the mass lies along an axis of places `[n, length]`, both `[n, 1]`, in places.
+fn spread(mass: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+    let places = numbers(0..mass.dims()[1], &mass.device()) + 0.5;
+    let share = mass.clone() / mass.sum_dim(1);
+    let mean = (share.clone() * places.clone()).sum_dim(1);
+    let off = places - mean.clone();
+    (mean, (share * off.clone() * off).sum_dim(1).sqrt())
+}
+
+/// How much each of `length` places counts in each cell of a square around `centre`: `[n, length, CELLS]`.
+fn cell_weights(centre: Tensor<2>, half: Tensor<2>, length: usize) -> Tensor<3> {
+    let (n, device) = (centre.dims()[0], centre.device());
+    let samples = CELLS * SAMPLES;
+    let along = (numbers(0..samples, &device) + 0.5) * (2.0 / samples as f64) - 1.0;
+    let at = (centre + half * along - 0.5).reshape([n, 1, CELLS, SAMPLES]);
+    let near = (at - numbers(0..length, &device).reshape([1, length, 1, 1])).abs().neg().add_scalar(1.0).clamp_min(0.0);
+    near.mean_dim(3).reshape([n, length, CELLS])
+}
+
+/// `[1, n]`.
+fn numbers(range: std::ops::Range<usize>, device: &Device) -> Tensor<2> {
+    let values: Vec<f32> = range.map(|i| i as f32).collect();
+    let shape = [1, values.len()];
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+/// [`gem`] in which each place counts by how much of it is bag: `[n, c, h, w]` and a mask of block 4's size to `[n, c]`.
+fn masked_gem(x: Tensor<4>, mask: Tensor<4>) -> Tensor<2> {
+    let [n, c, h, w] = x.dims();
+    let weights = adaptive_avg_pool2d(mask, [h, w]).reshape([n, h * w, 1]);
+    let sum = weights.clone().sum_dim(1).clamp_min(1e-6);
+    let x = x.clamp_min(1e-3).reshape([n, c, h * w]);
+    let cubes = x.clone() * x.clone() * x;
+    (cubes.matmul(weights) / sum).reshape([n, c]).powf_scalar(1.0 / 3.0)
+}
+
 /// Each row divided by its length.
 pub fn unit(x: Tensor<2>) -> Tensor<2> {
     let length = (x.clone() * x.clone()).sum_dim(1).sqrt().clamp_min(1e-9);
     x / length
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One channel of 12 x 12 places.
+    fn maps(value: impl Fn(usize, usize) -> f32) -> Tensor<4> {
+        let values: Vec<f32> = (0..144).map(|i| value(i % 12, i / 12)).collect();
+        Tensor::from_data(TensorData::new(values, [1, 1, 12, 12]), &Device::flex())
+    }
+
+    fn values(x: Tensor<2>) -> Vec<f32> {
+        x.into_data().try_into_vec().unwrap()
+    }
+
+    #[test]
+    fn where_a_bag_lies_and_on_what_does_not_matter() {
+        // A bag of 6 x 6 places, darker to the right, on grounds of 0 and of 9.
+        let at = |left: usize, top: usize, ground: f32| {
+            let inside = move |x: usize, y: usize| (left..left + 6).contains(&x) && (top..top + 6).contains(&y);
+            let bag = maps(move |x, y| if inside(x, y) { (x - left) as f32 + 1.0 } else { ground });
+            (bag, maps(move |x, y| if inside(x, y) { 1.0 } else { 0.0 }))
+        };
+        let seen = |(bag, mask): (Tensor<4>, Tensor<4>)| {
+            let gem = masked_gem(bag.clone(), mask.clone());
+            [values(masked_grid(bag, mask)), values(gem)].concat()
+        };
+        let first = seen(at(3, 3, 0.0));
+        assert!(first[0] < first[1] && first[1] < first[2], "{first:?}");
+        // The square reaches 3.9 places from its centre, the bag 3: outer cells hold less of it, by hand 1.3 of 2.6 samples.
+        assert!((first[4].powi(2) - 3.5).abs() < 1e-4, "the middle cell sees the middle of 1 to 6: {}", first[4]);
+        let by_hand = ((1..=6).map(|v| f32::powi(v as f32, 3)).sum::<f32>() / 6.0).cbrt();
+        assert!((first[9] - by_hand).abs() < 1e-3, "{} {by_hand}", first[9]);
+        for (left, top, ground) in [(3, 3, 9.0), (0, 5, 9.0), (6, 6, 2.0)] {
+            let other = seen(at(left, top, ground));
+            assert!(first.iter().zip(&other).all(|(a, b)| (a - b).abs() < 1e-4), "{first:?} {other:?}");
+        }
+    }
+
+    #[test]
+    fn where_there_is_no_bag_all_of_the_picture_is_seen() {
+        let x = maps(|x, y| (x * y) as f32);
+        let pooled = |mask: f32| Pooling::Masked.forward(x.clone(), x.clone(), 0.5, Some(maps(move |_, _| mask)));
+        assert_eq!(values(pooled(0.01)), values(pooled(1.0)));
+        assert!(values(pooled(0.01)).iter().all(|v| v.is_finite()));
+        let gem = values(masked_gem(x.clone(), maps(|_, _| 1.0)))[0];
+        assert!((gem - values(super::gem(x))[0]).abs() < 1e-2, "{gem}");
+    }
 }

@@ -196,6 +196,11 @@ impl Preprocess {
         self.fitted(picture, self.size).on(self.size, self.size, [255, 255, 255])
     }
 
+    /// A mask of a picture as [`Crop::Whole`] shows the picture; black is added where that adds white.
+    pub fn whole_mask(&self, mask: &Picture) -> Picture {
+        self.fitted(mask, self.size).on(self.size, self.size, [0; 3])
+    }
+
     /// The bag on its own ground.
     fn bag(&self, picture: &Picture, bag: &Bag) -> Picture {
         let side = (f64::from(self.size) * (1.0 - 2.0 * MARGIN)).round() as u32;

@@ -7,6 +7,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::NetworkSpec;
+use crate::mask::MaskHead;
 use crate::pooling::unit;
 use crate::trunk::Block5;
 use crate::{Pooling, Result, Weights};
@@ -26,6 +27,8 @@ pub enum Activation {
 pub struct Top {
     /// Of the trunk's network.
     pub block5: Block5,
+    /// Where the bag is, with [`Pooling::Masked`]; it does not learn with the rest.
+    pub mask: Option<MaskHead>,
     /// The penultimate layer; its output is the embedding.
     pub dense: Linear,
     dropout: Dropout,
@@ -46,6 +49,7 @@ impl Top {
     pub fn init(spec: &NetworkSpec, size: u32, imagenet: &Weights, device: &Device) -> Result<Top> {
         Ok(Top {
             block5: Block5::load(imagenet, device)?,
+            mask: (spec.pooling == Pooling::Masked).then(|| MaskHead::init(spec.trunk, device)),
             dense: LinearConfig::new(spec.pooled_len(size), spec.dense).init(device),
             dropout: DropoutConfig::new(spec.dropout).init(),
             classifier: LinearConfig::new(spec.dense, spec.classes.len()).init(device),
@@ -66,6 +70,10 @@ impl Top {
         };
         Ok(Top {
             block5: Block5::load(weights, device)?,
+            mask: match spec.pooling {
+                Pooling::Masked => Some(MaskHead::load(spec.trunk, weights, device)?),
+                _ => None,
+            },
             dense: linear("dense", spec.pooled_len(size), spec.dense)?,
             dropout: DropoutConfig::new(spec.dropout).init(),
             classifier: linear("classifier", spec.dense, spec.classes.len())?,
@@ -85,7 +93,8 @@ impl Top {
     /// What the dense layer sees: block 4 of all crops in, `[n, crops * pooling.len(size)]` out.
     pub fn pooled(&self, block4: Tensor<4>) -> Tensor<2> {
         let block5 = self.block5.forward(block4.clone());
-        let pooled = self.pooling.forward(block4, block5, self.block5_weight);
+        let mask = self.mask.as_ref().map(|head| head.forward(block4.clone().detach(), block5.clone().detach()));
+        let pooled = self.pooling.forward(block4, block5, self.block5_weight, mask);
         let [rows, width] = pooled.dims();
         pooled.reshape([rows / self.crops, self.crops * width])
     }
@@ -116,7 +125,8 @@ impl Top {
             let bias = linear.bias.as_ref().expect("our linear layers have biases").val();
             x.matmul(Tensor::from_inner(linear.weight.val())) + Tensor::<1>::from_inner(bias).unsqueeze()
         };
-        let pooled = self.pooling.forward(block4, block5, self.block5_weight);
+        let mask = self.mask.as_ref().map(|head| head.forward(block4.clone().inner(), block5.clone().inner()));
+        let pooled = self.pooling.forward(block4, block5, self.block5_weight, mask.map(Tensor::from_inner));
         let width = pooled.dims()[1];
         let x = through(pooled.reshape([1, self.crops * width]), &self.dense);
         let x = match self.activation {

@@ -1,4 +1,5 @@
-//! Block 4 (`block4_pool`, or ResNet-50's stage 3) of every picture and view, on disk in f16.
+//! Block 4 (`block4_pool`, or ResNet-50's stage 3) of every picture and view, on disk in f16, and how much of each of its
+//! places is bag, where that is known.
 //!
 //! The trunk is frozen, so what it says of a picture never changes: it is worked out once, and an epoch pays for block 5
 //! only. Outputs are kept by picture (SHA-256) and view, in a folder for each set of settings that they depend on: weights,
@@ -31,6 +32,11 @@ use crate::recipe::Augment;
 use crate::{Result, Ui, augment};
 use pack::{Key, Pack};
 
+/// Pixels of a place of block 4 along a side.
+const PLACE: usize = 16;
+/// What is kept for the share of bag of a place where nobody knows it.
+const UNKNOWN: f32 = -1.0;
+
 /// What the outputs of a folder depend on, but picture and view.
 #[derive(Serialize)]
 struct Settings<'a> {
@@ -39,6 +45,7 @@ struct Settings<'a> {
     preprocess: &'a Preprocess,
     preprocess_id: ContentId,
     arithmetic: String,
+    masks: u32,
     /// None for the pictures as they are.
     views: Option<serde_json::Value>,
 }
@@ -119,6 +126,21 @@ impl TrunkCache {
         Ok(TensorData::new(values, [rows.len() * crops, channels, height, width]))
     }
 
+    /// How much of each place of block 4 is bag in a row's view, of the crop that shows the whole, 0 to 1; none where nobody
+    /// knows.
+    pub fn mask(&self, row: usize, view: usize) -> Result<Option<Vec<f32>>> {
+        let maps: usize = self.shape.iter().product();
+        let mut bytes = vec![0; 2 * self.shape[2] * self.shape[3]];
+        self.packs[usize::from(view > 0)].read_from(self.slots[row][view], 2 * maps, &mut bytes)?;
+        let shares: Vec<f32> = bytes.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect();
+        Ok(shares.iter().all(|share| *share >= 0.0).then_some(shares))
+    }
+
+    /// Of the maps of a picture or view: crops, channels, rows, columns.
+    pub fn shape(&self) -> [usize; 4] {
+        self.shape
+    }
+
     /// [`TrunkCache::values`] on a device.
     pub fn batch(&self, rows: &[usize], views: &[usize], device: &Device) -> Result<Tensor<4>> {
         Ok(Tensor::from_data(self.values(rows, views)?, device))
@@ -129,6 +151,7 @@ impl TrunkCache {
 struct Inputs {
     keys: Vec<Key>,
     planes: Vec<Vec<f32>>,
+    masks: Vec<Vec<f32>>,
 }
 
 impl Source<'_> {
@@ -139,9 +162,11 @@ impl Source<'_> {
             preprocess: self.preprocess,
             preprocess_id: self.preprocess.id(),
             arithmetic: trunk.arithmetic(self.compute),
+            masks: augment::MASK_VERSION,
             views,
         };
-        let values: usize = maps_shape(trunk, self.preprocess).iter().product();
+        let shape = maps_shape(trunk, self.preprocess);
+        let values = shape.iter().product::<usize>() + shape[2] * shape[3];
         Pack::open(root, &settings, 2 * values, |dir| {
             note(format_args!("{}: another run fills this cache: waiting for it", dir.display()));
         })
@@ -185,7 +210,12 @@ impl Source<'_> {
                 let values = maps.into_data().try_into_vec::<f32>().expect("the network's tensors are f32");
                 let each = values.len() / inputs.keys.len();
                 let done = inputs.keys.len();
-                pack.append(inputs.keys.into_iter().zip(values.par_chunks(each).map(to_f16).collect::<Vec<_>>()))?;
+                let slots = values.par_chunks(each).zip(&inputs.masks).map(|(maps, mask)| {
+                    let mut bytes = to_f16(maps);
+                    bytes.extend(to_f16(mask));
+                    bytes
+                });
+                pack.append(inputs.keys.into_iter().zip(slots.collect::<Vec<_>>()))?;
                 bar.inc(done as u64);
             }
             Ok::<(), crate::Error>(())
@@ -199,15 +229,16 @@ impl Source<'_> {
         let of_one = |(row, views): &(&Row, &Vec<usize>)| {
             let picture = decode(self.dataset, row)?;
             let seen = views.iter().map(|view| {
-                let frames = augment::frames(&picture, self.preprocess, self.augment, own_seed(row), *view);
-                let planes = frames.iter().flat_map(|framed| self.preprocess.planes(framed)).collect();
-                ((row.sha256.clone(), *view), planes)
+                let seen = augment::see(&picture, self.preprocess, self.augment, own_seed(row), *view);
+                let planes = seen.frames.iter().flat_map(|framed| self.preprocess.planes(framed)).collect();
+                ((row.sha256.clone(), *view), (planes, shares(seen.mask.as_ref(), self.preprocess.size)))
             });
             Ok(seen.collect::<Vec<_>>())
         };
-        let seen: Vec<Vec<(Key, Vec<f32>)>> = pictures.par_iter().map(of_one).collect::<Result<_>>()?;
-        let (keys, planes) = seen.into_iter().flatten().unzip();
-        Ok(Inputs { keys, planes })
+        let seen: Vec<Vec<(Key, (Vec<f32>, Vec<f32>))>> = pictures.par_iter().map(of_one).collect::<Result<_>>()?;
+        let (keys, seen): (_, Vec<_>) = seen.into_iter().flatten().unzip();
+        let (planes, masks) = seen.into_iter().unzip();
+        Ok(Inputs { keys, planes, masks })
     }
 }
 
@@ -220,6 +251,17 @@ fn maps_shape(trunk: Architecture, preprocess: &Preprocess) -> [usize; 4] {
 /// The seed of a picture's views: its own, so that no other picture matters.
 fn own_seed(row: &Row) -> u64 {
     u64::from_str_radix(&row.sha256.as_str()[..16], 16).expect("a content id is hexadecimal")
+}
+
+/// The mean of a mask over each place of block 4, 0 to 1; [`UNKNOWN`] where there is no mask.
+fn shares(mask: Option<&Picture>, size: u32) -> Vec<f32> {
+    let (size, side) = (size as usize, size as usize / PLACE);
+    let Some(mask) = mask else { return vec![UNKNOWN; side * side] };
+    let mut sums = vec![0u32; side * side];
+    for (i, pixel) in mask.rgb().chunks_exact(3).enumerate() {
+        sums[i / size / PLACE * side + i % size / PLACE] += u32::from(pixel[0]);
+    }
+    sums.into_iter().map(|sum| sum as f32 / (255 * PLACE * PLACE) as f32).collect()
 }
 
 /// Little-endian; what is too large for f16 becomes its largest number.

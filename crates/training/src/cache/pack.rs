@@ -161,9 +161,14 @@ impl Pack {
         self.entries.get(key).map(|e| e.slot)
     }
 
-    /// The bytes of a slot.
+    /// The first bytes of a slot.
     pub fn read(&self, slot: u64, bytes: &mut [u8]) -> Result<()> {
-        let at = slot * self.slot_bytes as u64;
+        self.read_from(slot, 0, bytes)
+    }
+
+    /// The bytes of a slot from one on.
+    pub fn read_from(&self, slot: u64, first: usize, bytes: &mut [u8]) -> Result<()> {
+        let at = slot * self.slot_bytes as u64 + first as u64;
         Ok(self.maps.read_exact_at(bytes, at).map_err(|e| CoreError::disk(&self.dir, "read the cache", e))?)
     }
 

@@ -133,8 +133,8 @@ fn a_step_from_the_cache_has_the_loss_of_one_without_it() {
         .map(|(i, view)| {
             let row = &dataset.rows[*i];
             let picture = decode(&dataset, row).unwrap();
-            let frames = augment::frames(&picture, &preprocess(), &AUGMENT, own_seed(row), view);
-            frames.iter().flat_map(|framed| preprocess().planes(framed)).collect()
+            let seen = augment::see(&picture, &preprocess(), &AUGMENT, own_seed(row), view);
+            seen.frames.iter().flat_map(|framed| preprocess().planes(framed)).collect()
         })
         .collect();
     let uncached = trunk.forward(input_tensor(&planes, &preprocess(), compute.device()));
@@ -151,6 +151,23 @@ fn a_step_from_the_cache_has_the_loss_of_one_without_it() {
     assert!(worst > 0.0 && worst <= 1.0 / 2048.0, "f16 keeps 11 bits: off by {worst}");
     let (cached, uncached) = (loss(cached), loss(uncached));
     assert!((cached / uncached - 1.0).abs() < 1e-3, "cached {cached}, uncached {uncached}");
+}
+
+#[test]
+fn masks_lie_beside_the_maps() {
+    let mask = |left: u32| {
+        let rgb = (0..32 * 32).flat_map(|i| if i % 32 >= left { [255u8; 3] } else { [0; 3] });
+        Picture::new(32, 32, rgb.collect())
+    };
+    assert_eq!(shares(Some(&mask(16)), 32), [0.0, 1.0, 0.0, 1.0]);
+    assert_eq!(shares(Some(&mask(12)), 32), [0.25, 1.0, 0.25, 1.0]);
+    let dir = tempfile::tempdir().unwrap();
+    let imagenet = imagenet();
+    // Stripes from edge to edge are no bag on a plain ground.
+    let dataset = pictures(&dir.path().join("data"), &[1, 3]);
+    let cache = open(&dir.path().join("cache"), &dataset, &AUGMENT, &imagenet);
+    assert_eq!((cache.mask(0, 0).unwrap(), cache.mask(1, 1).unwrap()), (None, None));
+    assert_eq!(cache.shape(), [2, 512, 2, 2]);
 }
 
 #[test]

@@ -85,7 +85,7 @@ fn smooth(t: f32) -> f32 {
 }
 
 /// A box or a disc of one tone.
-struct Thing {
+pub struct Thing {
     centre: [f32; 2],
     half: [f32; 2],
     turn: f32,
@@ -95,7 +95,8 @@ struct Thing {
 }
 
 impl Thing {
-    fn new(rng: &mut impl Rng) -> Thing {
+    /// One anywhere.
+    pub fn new(rng: &mut impl Rng) -> Thing {
         Thing {
             centre: [0; 2].map(|_| rng.random_range(-0.1..1.1)),
             half: [0; 2].map(|_| rng.random_range(0.03..0.5)),
@@ -106,7 +107,8 @@ impl Thing {
         }
     }
 
-    fn holds(&self, x: f32, y: f32) -> bool {
+    /// Whether it lies at this point of the scene, from 0 to 1.
+    pub fn holds(&self, x: f32, y: f32) -> bool {
         let (x, y) = (x - self.centre[0], y - self.centre[1]);
         let (sin, cos) = self.turn.sin_cos();
         let (u, v) = ((x * cos + y * sin) / self.half[0], (y * cos - x * sin) / self.half[1]);

@@ -35,6 +35,9 @@ pub struct State {
     pub network: NetworkSpec,
     /// What the network found before its first step.
     pub at_start: Option<Retrieval>,
+    /// How well the mask head found the bags of the validation split, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mask_agreement: Option<f64>,
     /// Of the epoch that is under way.
     pub epoch: Sums,
     /// The epochs that are over.
@@ -284,6 +287,7 @@ mod tests {
                 classes: vec![BagType::new("tote")],
             },
             at_start: None,
+            mask_agreement: None,
             epoch: Sums { loss: 0.1 + 0.2, family: 1.0 / 3.0, right: 3, seconds: 0.5 },
             history: vec![],
             best: Some(Best { epoch: 1, loss: 1.0 / 3.0 }),

@@ -9,6 +9,7 @@ use goodtwin_vision::embedder::rows;
 use goodtwin_vision::{NetworkSpec, Top, Weights};
 
 use super::families::Families;
+use super::mask;
 use super::splits::Splits;
 use crate::recipe::Start;
 use crate::whitening::{self, Differences};
@@ -58,7 +59,7 @@ impl Learner {
         cache: &TrunkCache,
         imagenet: &Weights,
         device: &Device,
-    ) -> Result<(NetworkSpec, Learner)> {
+    ) -> Result<Begun> {
         let head = &recipe.head;
         let mut spec = NetworkSpec {
             trunk: recipe.trunk,
@@ -73,16 +74,20 @@ impl Learner {
         };
         let size = recipe.preprocess.size;
         let mut top = Top::init(&spec, size, imagenet, device)?;
+        let mut agreement = None;
+        if top.mask.is_some() {
+            let (mask, found) = mask::learn(recipe, splits, cache, &top.block5, device)?;
+            (top.mask, agreement) = (Some(mask), found);
+        }
         if head.start == Start::Whitening {
             let seen = Seen { recipe, splits, cache, still: top.valid().fix(), device };
             let sample = every(&splits.train, WHITENING_ROWS);
             let pooled = seen.pooled(&sample, &vec![0; sample.len()])?;
-            let dense = whitening::fit(&pooled, &seen.unwanted(&sample, &pooled)?, head.dense).ok_or_else(|| {
-                Error::Dataset {
+            let dense = whitening::fit(&pooled, &seen.unwanted(&sample, &pooled)?, head.dense, recipe.seed)
+                .ok_or_else(|| Error::Dataset {
                     dataset: dataset.root.clone(),
                     what: "the pictures of the training split do not differ: expected some that do".into(),
-                }
-            })?;
+                })?;
             spec.dense = dense.d_out;
             top.dense = dense.layer(device);
             let seen = Seen { still: top.valid().fix(), ..seen };
@@ -93,8 +98,19 @@ impl Learner {
             top.classifier = discriminants::soften(softmax, &told, &labels(&unseen)).layer(device);
         }
         let directions = family_means(recipe, &top, splits, cache, device)?;
-        Ok((spec, Learner { top, family_classifier: directions }))
+        let learner = Learner { top, family_classifier: directions };
+        Ok(Begun { network: spec, learner, mask_agreement: agreement })
     }
+}
+
+/// A network before its first step.
+pub struct Begun {
+    /// Its shape.
+    pub network: NetworkSpec,
+    /// What learns.
+    pub learner: Learner,
+    /// See [`mask::learn`].
+    pub mask_agreement: Option<f64>,
 }
 
 /// What the dense layer sees of the training split before the first step.
@@ -113,8 +129,8 @@ impl Seen<'_> {
         let place: BTreeMap<usize, usize> = sample.iter().enumerate().map(|(at, row)| (*row, at)).collect();
         let mut unwanted = vec![];
         if head.view_invariance > 0.0 {
-            let sample = every(sample, DIFFERENCES);
-            let views: Vec<usize> = (0..sample.len()).map(|i| 1 + i % self.cache.views()).collect();
+            let (sample, views): (Vec<usize>, Vec<usize>) =
+                every(&self.views(sample)?, DIFFERENCES).into_iter().unzip();
             let seen = self.pooled(&sample, &views)?;
             let rows = sample.iter().zip(&seen).map(|(row, seen)| minus(seen, &pooled[place[row]])).collect();
             unwanted.push(Differences { rows, weight: head.view_invariance });
@@ -126,6 +142,19 @@ impl Seen<'_> {
         }
         unwanted.retain(|differences| !differences.rows.is_empty());
         Ok(unwanted)
+    }
+
+    /// Rows and their views: those that show the bag on another ground, or all where none does.
+    fn views(&self, sample: &[usize]) -> Result<Vec<(usize, usize)>> {
+        let views = 1..=self.cache.views();
+        let all: Vec<(usize, usize)> = sample.iter().flat_map(|row| views.clone().map(move |v| (*row, v))).collect();
+        let mut elsewhere = vec![];
+        for (row, view) in &all {
+            if self.cache.mask(*row, *view)?.is_some() {
+                elsewhere.push((*row, *view));
+            }
+        }
+        Ok(if elsewhere.is_empty() { all } else { elsewhere })
     }
 
     fn pooled(&self, sample: &[usize], views: &[usize]) -> Result<Vec<Vec<f32>>> {
@@ -151,7 +180,7 @@ impl Seen<'_> {
 }
 
 /// At most `limit` of them, evenly spread.
-fn every<T: Copy>(all: &[T], limit: usize) -> Vec<T> {
+pub fn every<T: Copy>(all: &[T], limit: usize) -> Vec<T> {
     all.iter().copied().step_by(all.len().div_ceil(limit).max(1)).collect()
 }
 

@@ -7,6 +7,7 @@
 //!
 //! - [`splits`]: [`Splits`](splits::Splits): which rows are trained on, choose the epoch, are measured at the end.
 //! - [`learner`]: [`Learner`](learner::Learner): what learns, before its first step.
+//! - [`mask`]: where the bag is, which it learns first.
 //! - [`plan`]: which pictures a step sees, in which views, and what its dropout draws from.
 //! - [`batches`]: reads them while the step before is at work.
 //! - [`loss`]: what a step is to lower; [`families`]: what families add to it.
@@ -26,6 +27,7 @@ pub mod families;
 pub mod learner;
 pub mod log;
 pub mod loss;
+pub mod mask;
 pub mod measure;
 pub mod optimizer;
 pub mod parameters;
@@ -56,7 +58,7 @@ use crate::retrieval::{self, Retrieval};
 use crate::{Error, Recipe, Result, TrunkCache, Ui, model_card, report};
 use checkpoint::{Checkpoints, State, Sums};
 use families::Families;
-use learner::Learner;
+use learner::{Begun, Learner};
 pub use log::Epoch;
 use log::{Log, Written};
 use measure::Measured;
@@ -240,7 +242,7 @@ impl Run<'_> {
         let recipe = self.job.recipe;
         let device = self.job.compute.device().clone().autodiff();
         device.seed(recipe.seed);
-        let (network, learner) =
+        let Begun { network, learner, mask_agreement } =
             Learner::start(recipe, self.job.dataset, &self.classes, &self.splits, cache, &self.imagenet, &device)?;
         let (out, dataset) = (&self.job.places.out, self.job.dataset);
         let measured = self.measure(cache, &learner.valid(), self.part)?;
@@ -253,6 +255,7 @@ impl Run<'_> {
             part: self.part,
             network,
             at_start,
+            mask_agreement,
             epoch: Sums::default(),
             history: vec![],
             best: None,
@@ -283,7 +286,7 @@ impl Run<'_> {
             dataset: dataset.id().clone(),
             device: compute.describe().into(),
             recipe: serde_json::to_value(recipe).expect("a recipe serialises"),
-            metrics: final_metrics(best_epoch, &confusion, at_start, retrieval),
+            metrics: final_metrics(best_epoch, &confusion, at_start, retrieval, state.mask_agreement),
         };
         let staged = StagedDir::new(&places.out.join("finished"))?;
         let preprocess = recipe.preprocess.clone();
@@ -349,8 +352,10 @@ fn final_metrics(
     confusion: &Confusion,
     at_start: Option<Retrieval>,
     retrieval: Option<Retrieval>,
+    mask_agreement: Option<f64>,
 ) -> BTreeMap<String, f64> {
     let mut metrics = BTreeMap::from([("best_epoch".into(), best_epoch as f64)]);
+    metrics.extend(mask_agreement.map(|agreement| ("validation_mask_iou".into(), agreement)));
     if confusion.total() > 0 {
         metrics.insert("test_accuracy".into(), confusion.accuracy());
     }
