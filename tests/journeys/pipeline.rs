@@ -36,7 +36,9 @@ fn from_the_shops_to_the_page() {
 
     let (dataset, model, catalogs) = (dir.path().join("bags"), dir.path().join("run"), dir.path().join("catalogs"));
     let recipe = small_recipe(dir.path(), 48, 2, "whitening");
-    train(&recipe, &dataset, &model, &dir.path().join("cache")).ok();
+    masked(&recipe);
+    let trained = train(&recipe, &dataset, &model, &dir.path().join("cache")).ok();
+    assert!(trained.stderr.contains("mask: learnt from"), "{}", trained.stderr);
     let build = || {
         run(goodtwin(["catalog", "build", "--device", "cpu", "--model"])
             .arg(&model)
@@ -60,6 +62,13 @@ fn from_the_shops_to_the_page() {
     );
     let address = page.line_with("http://");
     tokio::runtime::Runtime::new().unwrap().block_on(look_at_the_page(address.trim(), &photo));
+}
+
+/// The same recipe, as the default one sees pictures: bags alone, and views on other grounds to learn where they are.
+fn masked(recipe: &Path) {
+    let text = std::fs::read_to_string(recipe).unwrap();
+    let text = text.replace("pooling = 'joint'", "pooling = 'masked'\nview_invariance = 1.0");
+    std::fs::write(recipe, text.replace("views = 0", "views = 1\ngrounds = 1.0")).unwrap();
 }
 
 /// The store that needs a browser is reported and skipped; the others go on.

@@ -30,7 +30,7 @@ impl Bench {
     fn recipe(&self, name: &str, change: impl FnOnce(String) -> String) -> PathBuf {
         let text = "name = 'bench'\nseed = 3\nepochs = 4\nbatch_size = 4\n\
             [preprocess]\nsize = 48\ncolour = 'grey'\nfit = 'pad'\n\
-            [head]\npooling = 'gem'\ndense = 16\nactivation = 'none'\ndropout = 0.3\nstart = 'whitening'\n\
+            [head]\npooling = 'masked'\ndense = 16\nactivation = 'none'\ndropout = 0.3\nstart = 'whitening'\n\
             [optimizer]\nrule = 'adamw'\nblock5 = 1e-5\ndense = 1e-4\nclassifier = 1e-2\nschedule = 'cosine'\nwarm_up = 0.5\n\
             averaging = 0.9\nlabel_smoothing = 0.1\nclass_balance = 0.5\n\
             [augment]\nviews = 1\nrotation = 8.0\nshift = 0.05\nflip = true\n";

@@ -78,6 +78,9 @@ pub struct Rung {
     pub family: Option<Figures>,
     /// Families found on other grounds than the query's.
     pub across: Option<Figures>,
+    /// Families found among the pictures that ask alone.
+    #[serde(default)]
+    pub unseen: Option<Figures>,
     /// Types found.
     pub types: Option<Figures>,
     /// The softmax's accuracy on the pictures that ask; none for features without a softmax.
@@ -97,6 +100,7 @@ impl Rung {
             retrieval: Retrieval::of(&answers),
             family: Figures::of(&answers.family, &|i| cluster(&rows[i]), bootstrap),
             across: Figures::of(&answers.across, &|i| cluster(&rows[i]), bootstrap),
+            unseen: Figures::of(&answers.unseen, &|i| cluster(&rows[i]), bootstrap),
             types: Figures::of(&answers.types, &|i| cluster(&rows[i]), bootstrap),
             accuracy: None,
             note: None,
@@ -112,6 +116,7 @@ impl Rung {
             retrieval: None,
             family: None,
             across: None,
+            unseen: None,
             types: None,
             accuracy: None,
             note: Some(note.into()),

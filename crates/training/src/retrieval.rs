@@ -70,6 +70,10 @@ pub struct Answers {
     pub family: Vec<Answer>,
     /// By those with another picture of their family on another ground.
     pub across: Vec<Answer>,
+    /// By those with another picture of their family among the pictures that ask, which alone are the gallery: where a run
+    /// has learned from all others, it is asked about nothing that it knows.
+    #[serde(default)]
+    pub unseen: Vec<Answer>,
     /// By those with another picture of their type.
     pub types: Vec<Answer>,
     /// For people: of each query with a family, the row numbers of the nearest pictures.
@@ -95,13 +99,17 @@ pub fn ask(rows: &[Row], embeddings: &[Vec<f32>], queries: &[usize]) -> Answers 
         .copied()
         .filter(|q| asked.insert((&rows[*q].sha256, &rows[*q].family, &rows[*q].bag_type)))
         .collect();
-    let found: Vec<([Option<Answer>; 3], Vec<usize>)> = queries
+    let asks: BTreeSet<&str> = queries.iter().map(|q| rows[*q].sha256.as_str()).collect();
+    let found: Vec<([Option<Answer>; 4], Vec<usize>)> = queries
         .par_iter()
         .map(|q| {
             let order = nearest_first(rows, embeddings, &pictures, *q);
             let questions = [Question::Family, Question::FamilyAcrossGrounds, Question::Type];
-            let answers = questions.map(|question| answer(rows, &order, *q, question));
-            (answers, order.iter().take(KEPT).map(|picture| picture[0]).collect())
+            let [family, across, types] = questions.map(|question| answer(rows, &order, *q, question));
+            let unseen: Vec<&Vec<usize>> =
+                order.iter().copied().filter(|picture| asks.contains(rows[picture[0]].sha256.as_str())).collect();
+            let unseen = answer(rows, &unseen, *q, Question::Family);
+            ([family, across, types, unseen], order.iter().take(KEPT).map(|picture| picture[0]).collect())
         })
         .collect();
     let mut all = Answers::default();
@@ -112,6 +120,7 @@ pub fn ask(rows: &[Row], embeddings: &[Vec<f32>], queries: &[usize]) -> Answers 
         all.family.extend(answers[0]);
         all.across.extend(answers[1]);
         all.types.extend(answers[2]);
+        all.unseen.extend(answers[3]);
     }
     all
 }
@@ -261,6 +270,8 @@ mod tests {
         // `a` sees d and e alone, and finds e second; `c` sees them too, and finds d; `f` is on no known ground.
         assert_eq!(first(&found.across), [(0, 2), (2, 1)]);
         assert_eq!(first(&found.types), [(0, 1), (5, 1)], "nobody else is a clutch");
+        // Only a, c and f are in the gallery.
+        assert_eq!(first(&found.unseen), [(0, 2), (5, 2)]);
     }
 
     #[test]

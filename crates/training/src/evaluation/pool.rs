@@ -64,6 +64,7 @@ pub fn pool(parts: &[Evaluation]) -> Result<Evaluation> {
             let answers = Answers {
                 family: all(|a| &a.family)?,
                 across: all(|a| &a.across)?,
+                unseen: all(|a| &a.unseen)?,
                 types: all(|a| &a.types)?,
                 nearest: vec![],
             };
@@ -74,6 +75,7 @@ pub fn pool(parts: &[Evaluation]) -> Result<Evaluation> {
                 retrieval: Retrieval::of(&answers),
                 family: of(&answers.family),
                 across: of(&answers.across),
+                unseen: of(&answers.unseen),
                 types: of(&answers.types),
                 accuracy: None,
                 note: None,
