@@ -328,6 +328,7 @@ mod tests {
             ("dropout", "1.0", "`head.dropout` is 1: expected 0 up to"),
             ("block5_weight", "0.0", "`head.block5_weight` is 0: expected above 0"),
             ("temperature", "0.0", "`family.temperature` is 0: expected 0.005"),
+            ("crops", "[\"whole\", \"bag\"]", "with `head.pooling` \"masked\", which finds the bag"),
         ] {
             let error = change(key, value);
             assert_eq!(error.exit_code(), 2);

@@ -23,6 +23,8 @@ const POWER: f64 = 0.75;
 /// No direction is divided by less than what one is whose standard deviation is this share of the largest one's: of those
 /// below, and of those that no row has, the rows say too little.
 const FLOOR: f64 = 0.03;
+/// So many directions are the rows' own at most: those after them are as much chance as the random ones.
+const OWN: usize = 1024;
 
 /// The affine map `x W + b` of a dense layer, row-major.
 #[derive(Debug)]
@@ -89,7 +91,7 @@ pub fn fit(rows: &[Vec<f32>], unwanted: &[Differences], dense: usize, seed: u64)
     // They come in rising order.
     let values: Vec<f64> = eigen.S().column_vector().iter().rev().copied().collect();
     let floor = (1e-9 * values.first()?).max(1e-12);
-    let found = values.iter().take(dense).take_while(|value| **value > floor).count();
+    let found = values.iter().take(dense.min(OWN)).take_while(|value| **value > floor).count();
     if found == 0 {
         return None;
     }

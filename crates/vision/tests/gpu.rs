@@ -2,26 +2,42 @@
 
 use std::path::Path;
 
+use burn::module::Module;
+use goodtwin_core::{BagType, ContentId};
 use goodtwin_imaging::Picture;
+use goodtwin_vision::checkpoint::Provenance;
+use goodtwin_vision::mask::MaskHead;
 use goodtwin_vision::preprocess::{Colour, Crop, Fit, Values};
+use goodtwin_vision::top::Activation;
 use goodtwin_vision::untouched::Untouched;
-use goodtwin_vision::{Compute, DeviceChoice, Preprocess, Weights};
+use goodtwin_vision::{
+    Architecture, Checkpoint, Compute, DeviceChoice, Embedder, NetworkSpec, Pooling, Preprocess, Top, Weights,
+};
+
+fn gpu() -> Option<Compute> {
+    Compute::choose(DeviceChoice::Gpu).inspect_err(|e| eprintln!("skipped: {e}")).ok()
+}
+
+fn workspace() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn imagenet() -> Weights {
+    Weights::load_vgg16_imagenet(&workspace().join("checkpoints/vgg16-imagenet-f16.safetensors")).unwrap()
+}
+
+fn pattern() -> Picture {
+    Picture::decode(&std::fs::read(workspace().join("tests/golden/pattern224.png")).unwrap()).unwrap()
+}
+
+fn preprocess() -> Preprocess {
+    Preprocess { size: 48, colour: Colour::Full, fit: Fit::Pad, crops: vec![Crop::Whole], values: Values::Caffe }
+}
 
 #[test]
 fn the_gpu_agrees_with_the_cpu() {
-    let gpu = match Compute::choose(DeviceChoice::Gpu) {
-        Ok(gpu) => gpu,
-        Err(e) => {
-            eprintln!("skipped: {e}");
-            return;
-        }
-    };
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let weights = Weights::load_vgg16_imagenet(&workspace.join("checkpoints/vgg16-imagenet-f16.safetensors")).unwrap();
-    let pattern = std::fs::read(workspace.join("tests/golden/pattern224.png")).unwrap();
-    let picture = Picture::decode(&pattern).unwrap();
-    let preprocess =
-        Preprocess { size: 48, colour: Colour::Full, fit: Fit::Pad, crops: vec![Crop::Whole], values: Values::Caffe };
+    let Some(gpu) = gpu() else { return };
+    let (weights, picture, preprocess) = (imagenet(), pattern(), preprocess());
     let maps = |compute: &Compute| {
         let x = goodtwin_vision::embedder::inputs(std::slice::from_ref(&picture), &preprocess, compute.device());
         let (_, block5) = Untouched::load(&weights, compute.device()).unwrap().maps(x);
@@ -33,4 +49,42 @@ fn the_gpu_agrees_with_the_cpu() {
     let error = (difference / length).sqrt();
     println!("{}: relative L2 error {error:.1e} at block5_pool", gpu.describe());
     assert!(error < 1e-3, "{}: {error}", gpu.describe());
+}
+
+#[test]
+fn the_gpu_sees_the_bag_where_the_cpu_does() {
+    let Some(gpu) = gpu() else { return };
+    let (weights, preprocess) = (imagenet(), preprocess());
+    let spec = NetworkSpec {
+        trunk: Architecture::Vgg16,
+        trunk_sha256: weights.id().clone(),
+        pooling: Pooling::Masked,
+        block5_weight: 0.35,
+        crops: 1,
+        dense: 16,
+        activation: Activation::None,
+        dropout: 0.0,
+        classes: vec![BagType::new("clutch"), BagType::new("tote")],
+    };
+    let device = Compute::cpu().device().clone();
+    device.seed(4);
+    let mut top = Top::init(&spec, preprocess.size, &weights, &device).unwrap();
+    let learns = device.autodiff();
+    top.mask = Some(MaskHead::init(spec.trunk, &learns).undecided(&learns).valid());
+    let dir = tempfile::tempdir().unwrap();
+    let provenance = Provenance {
+        dataset: ContentId::of(b""),
+        device: "cpu".into(),
+        recipe: serde_json::Value::Null,
+        metrics: Default::default(),
+    };
+    Checkpoint::write(dir.path(), &top, &weights, spec, preprocess, provenance).unwrap();
+    let embedding = |compute: &Compute| {
+        let embedder = Embedder::open(dir.path(), compute).unwrap();
+        embedder.embed(&[pattern()]).unwrap()
+    };
+    for (expected, received) in embedding(&Compute::cpu()).iter().zip(embedding(&gpu)) {
+        let cosine: f32 = expected.embedding.iter().zip(&received.embedding).map(|(a, b)| a * b).sum();
+        assert!(cosine > 0.9999, "{}: {cosine}", gpu.describe());
+    }
 }
