@@ -33,6 +33,8 @@ pub struct Explanation {
     pub probability: f32,
     /// What the network saw, and which places of it speak for that type.
     pub crops: Vec<(Picture, Activation)>,
+    /// How much of each place of the crop is bag, where the network looks at the bag alone.
+    pub bag: Option<Activation>,
 }
 
 /// A checkpoint, ready to embed.
@@ -99,8 +101,13 @@ impl Embedder {
             .enumerate()
             .max_by(|a, b| a.1.total_cmp(&b.1))
             .expect("a softmax has at least two classes");
+        let bag = self.top.bag(block4.clone()).map(|mask| {
+            let [_, _, height, width] = mask.dims();
+            let values = mask.into_data().try_into_vec().expect("the network's tensors are f32");
+            Activation { height, width, values }
+        });
         let crops = frames.into_iter().zip(activations(&self.top, block4, class)).collect();
-        Explanation { class, probability, crops }
+        Explanation { class, probability, crops, bag }
     }
 
     /// Embed pictures, in batches.

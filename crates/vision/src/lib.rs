@@ -2,6 +2,7 @@
 //!
 //! - [`device`]: [`DeviceChoice`] in, [`Compute`] out: the GPU by wgpu or the CPU by flex, and its name.
 //! - [`ground`]: a picture in, the bag's box and the ground's colour out, where the ground is plain.
+//! - [`precision`]: f32, or half of it, for a GPU's convolutions.
 //! - [`preprocess`]: [`Preprocess`]: a [`Picture`](goodtwin_imaging::Picture) in, one or two crops of it as the planes that the trunk was trained on out.
 //! - [`weights`]: [`Weights`]: a safetensors file in, named tensors out, with shapes checked.
 //! - [`trunk`]: [`Architecture`], [`Trunk`] (what is frozen) and block 5 (what is fine-tuned), whichever network they are of.
@@ -28,6 +29,7 @@ pub mod ground;
 pub mod import;
 pub mod mask;
 pub mod pooling;
+pub mod precision;
 pub mod preprocess;
 pub mod resnet50;
 pub mod top;
@@ -41,6 +43,7 @@ pub use device::{Compute, DeviceChoice};
 pub use embedder::{Embedder, Features};
 pub use error::{Error, Result};
 pub use pooling::Pooling;
+pub use precision::Precision;
 pub use preprocess::Preprocess;
 pub use top::Top;
 pub use trunk::{Architecture, Trunk};

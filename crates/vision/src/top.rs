@@ -90,6 +90,11 @@ impl Top {
         Top { block5: top.block5.fix(), ..top }
     }
 
+    /// How much of each place of block 4 is bag, `[n, 1, h, w]`; none where all places count alike.
+    pub fn bag(&self, block4: Tensor<4>) -> Option<Tensor<4>> {
+        self.mask.as_ref().map(|head| head.forward(block4.clone(), self.block5.forward(block4)))
+    }
+
     /// What the dense layer sees: block 4 of all crops in, `[n, crops * pooling.len(size)]` out.
     pub fn pooled(&self, block4: Tensor<4>) -> Tensor<2> {
         let block5 = self.block5.forward(block4.clone());

@@ -15,7 +15,7 @@ use crate::preprocess::Values;
 use crate::resnet50::{self, EXPANSION, WIDTH};
 use crate::vgg16::{self, CHANNELS, CONVOLUTIONS};
 use crate::weights::Stored;
-use crate::{Compute, Error, Result, Weights};
+use crate::{Compute, Error, Precision, Result, Weights};
 
 /// Which network a trunk is of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -186,6 +186,14 @@ impl Trunk {
             Architecture::Vgg16 => Trunk::Vgg16(vgg16::Trunk::load(weights, device)?),
             Architecture::Resnet50 => Trunk::Resnet50(resnet50::Trunk::load(WIDTH, weights, device)?),
         })
+    }
+
+    /// The same trunk with weights in other numbers, where it is VGG16 on a GPU; maps come out in f32.
+    pub fn at(self, precision: Precision) -> Trunk {
+        match self {
+            Trunk::Vgg16(trunk) => Trunk::Vgg16(trunk.at(precision)),
+            residual => residual,
+        }
     }
 
     /// `[n, 3, size, size]`, preprocessed, to block 4: `[n, channels, size/16, size/16]`.

@@ -9,10 +9,10 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 
 use crate::cpu::{Convolutions, Isa};
-use crate::{Result, Weights};
+use crate::{Precision, Result, Weights};
 
 /// Channels of each block's output.
 pub const CHANNELS: [usize; 5] = [64, 128, 256, 512, 512];
@@ -65,12 +65,23 @@ impl Block {
         Block { fixed, ..self.no_grad() }
     }
 
+    /// The same block with weights in other numbers, for a GPU; maps come in and go out in f32.
+    pub fn at(self, precision: Precision) -> Block {
+        precision.cast(self)
+    }
+
     /// `[n, c_in, h, w]` to `[n, c_out, h/2, w/2]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match &self.fixed {
             Some(fixed) => run(fixed, x),
-            None => pool(self.convolved(x)),
+            None => self.reduced(x).cast(FloatDType::F32),
         }
+    }
+
+    /// The same by Burn, with maps in the weights' numbers.
+    fn reduced(&self, x: Tensor<4>) -> Tensor<4> {
+        let numbers = self.convs[0].weight.val().dtype();
+        pool(self.convolved(if x.dtype() == numbers { x } else { x.cast(numbers) }))
     }
 
     /// The same without the pool, by Burn.
@@ -110,11 +121,19 @@ impl Trunk {
         Ok(Trunk(Frozen::Gpu(blocks.collect::<Result<_>>()?)))
     }
 
+    /// The same trunk with weights in other numbers, where it is on a GPU; maps come out in f32.
+    pub fn at(self, precision: Precision) -> Trunk {
+        match self.0 {
+            Frozen::Gpu(blocks) => Trunk(Frozen::Gpu(blocks.into_iter().map(|block| block.at(precision)).collect())),
+            cpu => Trunk(cpu),
+        }
+    }
+
     /// `[n, 3, h, w]`, preprocessed, to `block4_pool`: `[n, 512, h/16, w/16]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match &self.0 {
             Frozen::Cpu(convolutions) => run(convolutions, x),
-            Frozen::Gpu(blocks) => blocks.iter().fold(x, |x, block| block.forward(x)),
+            Frozen::Gpu(blocks) => blocks.iter().fold(x, |x, block| block.reduced(x)).cast(FloatDType::F32),
         }
     }
 }
@@ -129,4 +148,35 @@ fn run(convolutions: &Convolutions, x: Tensor<4>) -> Tensor<4> {
 fn floats<const D: usize>(x: Tensor<D>) -> (Vec<f32>, [usize; D]) {
     let shape = x.dims();
     (x.into_data().try_into_vec().expect("the network's tensors are f32"), shape)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use burn::tensor::Distribution;
+
+    use super::*;
+
+    /// Mesa's software Vulkan has no halves, so that the code that a GPU runs is tested on Burn's CPU backend.
+    #[test]
+    fn half_precision_costs_what_its_bits_say() {
+        let weights = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../checkpoints/vgg16-imagenet-f16.safetensors");
+        let (weights, device) = (Weights::load_vgg16_imagenet(&weights).unwrap(), Device::flex());
+        device.seed(6);
+        let x = Tensor::<4>::random([1, 512, 4, 4], Distribution::Uniform(0.0, 60.0), &device);
+        let maps = |precision: Precision| {
+            let block = Block::load(5, &weights, &device).unwrap().no_grad().at(precision);
+            let maps = block.forward(x.clone());
+            assert_eq!((maps.dtype(), maps.dims()), (FloatDType::F32.into(), [1, 512, 2, 2]));
+            floats(maps).0
+        };
+        let exact = maps(Precision::F32);
+        let length = |values: &mut dyn Iterator<Item = f32>| values.map(|v| v * v).sum::<f32>().sqrt();
+        for (precision, most) in [(Precision::F16, 5e-3), (Precision::Bf16, 4e-2)] {
+            let off = length(&mut maps(precision).iter().zip(&exact).map(|(a, b)| a - b));
+            let error = off / length(&mut exact.iter().copied());
+            assert!(error > 1e-5 && error < most, "{precision}: {error}");
+        }
+    }
 }

@@ -11,7 +11,8 @@ use goodtwin_vision::preprocess::{Colour, Crop, Fit, Values};
 use goodtwin_vision::top::Activation;
 use goodtwin_vision::untouched::Untouched;
 use goodtwin_vision::{
-    Architecture, Checkpoint, Compute, DeviceChoice, Embedder, NetworkSpec, Pooling, Preprocess, Top, Weights,
+    Architecture, Checkpoint, Compute, DeviceChoice, Embedder, NetworkSpec, Pooling, Precision, Preprocess, Top,
+    Weights,
 };
 
 fn gpu() -> Option<Compute> {
@@ -49,6 +50,28 @@ fn the_gpu_agrees_with_the_cpu() {
     let error = (difference / length).sqrt();
     println!("{}: relative L2 error {error:.1e} at block5_pool", gpu.describe());
     assert!(error < 1e-3, "{}: {error}", gpu.describe());
+}
+
+#[test]
+fn half_precision_costs_what_its_bits_say() {
+    let Some(gpu) = gpu() else { return };
+    let (weights, preprocess) = (imagenet(), preprocess());
+    let maps = |precision: Precision| {
+        let x = goodtwin_vision::embedder::inputs(&[pattern()], &preprocess, gpu.device());
+        let trunk = goodtwin_vision::Trunk::load(&weights, gpu.device()).unwrap().at(precision);
+        trunk.forward(x).into_data().try_into_vec::<f32>().unwrap()
+    };
+    let exact = maps(Precision::F32);
+    for (precision, most) in [(Precision::F16, 2e-2), (Precision::Bf16, 1e-1)] {
+        if let Err(e) = precision.check(&gpu) {
+            eprintln!("skipped: {e}");
+            continue;
+        }
+        let difference: f32 = exact.iter().zip(maps(precision)).map(|(a, b)| (a - b).powi(2)).sum();
+        let error = (difference / exact.iter().map(|a| a.powi(2)).sum::<f32>()).sqrt();
+        println!("{}, {precision}: relative L2 error {error:.1e} at block4_pool", gpu.describe());
+        assert!(error > 0.0 && error < most, "{precision}: {error}");
+    }
 }
 
 #[test]

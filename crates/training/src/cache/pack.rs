@@ -4,7 +4,7 @@
 //! KEY/
 //!   settings.json  what the outputs were made with; its content id is KEY
 //!   index.jsonl    one Entry a line: which picture and view lie in which slot, and the SHA-256 of the slot's bytes
-//!   maps.f16       the slots
+//!   maps.f16       the slots: an output each, and how much of each of its places is bag
 //! ```
 //! Both files are only ever appended to, bytes before the line that names them. A process that is killed leaves slots
 //! without a line, which the next one writes over, or half a line, which the next one cuts off. What a disk loses or bends

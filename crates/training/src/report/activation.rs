@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use goodtwin_core::Dataset;
 use goodtwin_imaging::Picture;
-use goodtwin_vision::Embedder;
 use goodtwin_vision::activation::Activation;
 use goodtwin_vision::embedder::Explanation;
 use goodtwin_vision::preprocess::Crop;
+use goodtwin_vision::{Embedder, Pooling};
 
 use super::escape;
 use super::gallery::embedded;
@@ -44,6 +44,9 @@ pub fn section(embedder: &Embedder, dataset: &Dataset, told: &Classification) ->
                     told (Grad-CAM, Selvaraju et al. 2017): red most, yellow less, grey not. What it looks at beside the bag is \
                     what it may have learned from the shop and not from the bag.</p>"
         .to_string();
+    if embedder.card().network.pooling == Pooling::Masked {
+        html += "<p>Beside it, the picture as it counts: what the network takes for ground is faded.</p>";
+    }
     for (title, which) in [("Told right", right), ("The surest mistakes", wrong)] {
         if which.is_empty() {
             continue;
@@ -78,6 +81,11 @@ fn figure(explanation: &Explanation, embedder: &Embedder, actual: &str) -> Strin
         let _ =
             write!(pictures, "<img alt='{crop}: what speaks for {}' src='{source}'>", escape(&told.replace('_', " ")));
     }
+    for ((frame, _), bag) in explanation.crops.iter().zip(&explanation.bag) {
+        shown.push(frame);
+        let _ =
+            write!(pictures, "<img alt='what the network takes for the bag' src='{}'>", embedded(&faded(frame, bag)));
+    }
     let class = if shown.len() > 1 { " class=two" } else { "" };
     format!("<figure{class}>{pictures}<figcaption>{words}</figcaption></figure>")
 }
@@ -97,6 +105,18 @@ fn overlay(frame: &Picture, activation: &Activation) -> Picture {
     Picture::new(SIDE, SIDE, rgb)
 }
 
+/// The picture, white where there is no bag.
+fn faded(frame: &Picture, bag: &Activation) -> Picture {
+    let frame = frame.resize(SIDE, SIDE);
+    let mut rgb = Vec::with_capacity(frame.rgb().len());
+    for (i, pixel) in frame.rgb().chunks_exact(3).enumerate() {
+        let middle = |at: u32| (at as f32 + 0.5) / SIDE as f32;
+        let share = 0.1 + 0.9 * bag.at(middle(i as u32 % SIDE), middle(i as u32 / SIDE));
+        rgb.extend(pixel.iter().map(|value| (f32::from(*value) * share + 255.0 * (1.0 - share)).round() as u8));
+    }
+    Picture::new(SIDE, SIDE, rgb)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,5 +129,8 @@ mod tests {
         let at = |x: u32| &shown.rgb()[3 * x as usize..][..3];
         assert!(at(0)[0] == at(0)[1] && at(0)[1] == at(0)[2], "grey");
         assert!(at(SIDE - 1)[0] > 190 && at(SIDE - 1)[1] < 60, "red: {:?}", at(SIDE - 1));
+        let faded = faded(&frame, &activation);
+        let at = |x: u32| &faded.rgb()[3 * x as usize..][..3];
+        assert_eq!((at(0)[0] > 225, at(SIDE - 1)), (true, &[10, 200, 90][..]), "ground is faded, the bag is as it is");
     }
 }

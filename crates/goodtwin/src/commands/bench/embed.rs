@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use goodtwin_inference::bench::{Bench, Bound, Report};
 use goodtwin_vision::preprocess::{Colour, Crop, Fit, Values};
-use goodtwin_vision::{Compute, DeviceChoice, Preprocess, Weights};
+use goodtwin_vision::{Compute, DeviceChoice, Precision, Preprocess, Weights};
 
 use crate::exit::{Failure, Outcome, say};
 
@@ -28,6 +28,9 @@ pub struct Args {
     /// auto takes a real GPU if there is one; gpu takes any Vulkan adapter, software included
     #[arg(long, value_name = "auto|cpu|gpu", default_value_t)]
     device: DeviceChoice,
+    /// The numbers in which a GPU's convolutions compute: f16 and bf16 where it has them, with the error that they cost
+    #[arg(long, value_name = "f32|f16|bf16", default_value_t)]
+    precision: Precision,
     /// VGG16's ImageNet weights
     #[arg(long, value_name = "FILE", default_value = "checkpoints/vgg16-imagenet-f16.safetensors")]
     weights: PathBuf,
@@ -47,7 +50,9 @@ pub fn run(args: Args) -> Outcome {
     let compute = Compute::choose(args.device)?;
     let scratch = tempfile::tempdir().map_err(|e| Failure::new(73, format!("cannot make a temporary folder: {e}")))?;
     let started = Instant::now();
-    let bench = Bench { imagenet: &imagenet, compute: &compute, preprocess: &preprocess, now: &|| started.elapsed() };
+    let now = || started.elapsed();
+    let bench =
+        Bench { imagenet: &imagenet, compute: &compute, precision: args.precision, preprocess: &preprocess, now: &now };
     let batches: Vec<usize> = args.batch.iter().map(|n| usize::from(*n)).collect();
     let report = bench.run(&batches, scratch.path())?;
     if args.json {
@@ -57,7 +62,10 @@ pub fn run(args: Args) -> Outcome {
 }
 
 fn table(report: &Report) -> Outcome {
-    say(format_args!("{}, {} px", report.device, report.size))?;
+    say(format_args!("{}, {}, {} px", report.device, report.precision, report.size))?;
+    if report.precision_error > 0.0 {
+        say(format_args!("relative L2 error at block5_pool against f32: {:.1e}", report.precision_error))?;
+    }
     say(format_args!(
         "a matrix multiplication: {:.0} GFLOP/s; a copy: {:.1} GB/s",
         report.matmul_gflops, report.copy_gbytes
