@@ -207,7 +207,7 @@ mod tests {
             })
             .collect();
         let length = |affine: &Affine, x: &[f32]| -> f64 {
-            let zero = affine.of(&vec![0.0; 40]);
+            let zero = affine.of(&[0.0; 40]);
             affine.of(x).iter().zip(&zero).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
         };
         let axis = |k: usize| (0..40).map(|j| if j == k { 1.0 } else { 0.0 }).collect::<Vec<f32>>();

@@ -147,7 +147,8 @@ impl TrunkCache {
     }
 }
 
-/// Pictures of a batch, and their views as the trunk's input.
+/// Pictures of a batch and their views: as the trunk's input, and how much of each place is bag.
+#[derive(Default)]
 struct Inputs {
     keys: Vec<Key>,
     planes: Vec<Vec<f32>>,
@@ -228,17 +229,22 @@ impl Source<'_> {
     fn inputs(&self, pictures: &[(&Row, &Vec<usize>)]) -> Result<Inputs> {
         let of_one = |(row, views): &(&Row, &Vec<usize>)| {
             let picture = decode(self.dataset, row)?;
-            let seen = views.iter().map(|view| {
+            let mut one = Inputs::default();
+            for view in *views {
                 let seen = augment::see(&picture, self.preprocess, self.augment, own_seed(row), *view);
-                let planes = seen.frames.iter().flat_map(|framed| self.preprocess.planes(framed)).collect();
-                ((row.sha256.clone(), *view), (planes, shares(seen.mask.as_ref(), self.preprocess.size)))
-            });
-            Ok(seen.collect::<Vec<_>>())
+                one.keys.push((row.sha256.clone(), *view));
+                one.planes.push(seen.frames.iter().flat_map(|framed| self.preprocess.planes(framed)).collect());
+                one.masks.push(shares(seen.mask.as_ref(), self.preprocess.size));
+            }
+            Ok(one)
         };
-        let seen: Vec<Vec<(Key, (Vec<f32>, Vec<f32>))>> = pictures.par_iter().map(of_one).collect::<Result<_>>()?;
-        let (keys, seen): (_, Vec<_>) = seen.into_iter().flatten().unzip();
-        let (planes, masks) = seen.into_iter().unzip();
-        Ok(Inputs { keys, planes, masks })
+        let mut all = Inputs::default();
+        for one in pictures.par_iter().map(of_one).collect::<Result<Vec<Inputs>>>()? {
+            all.keys.extend(one.keys);
+            all.planes.extend(one.planes);
+            all.masks.extend(one.masks);
+        }
+        Ok(all)
     }
 }
 
