@@ -125,7 +125,7 @@ impl Lessons<'_> {
         let pairs: Vec<(usize, usize)> =
             rows.iter().flat_map(|row| views.clone().map(move |view| (*row, view))).collect();
         let mut lessons = Lessons { cache, places: vec![], shares: vec![], block5: vec![], block5_shape: [0; 3] };
-        for (row, view) in every(&pairs, limit) {
+        for (row, view) in every_view(&pairs, limit, 1 + cache.views()) {
             if let Some(shares) = cache.mask(row, view)? {
                 lessons.places.push((row, view));
                 lessons.shares.push(shares);
@@ -174,6 +174,15 @@ impl Lessons<'_> {
         }
         Ok((self.len() > 0).then(|| sum / self.len() as f64))
     }
+}
+
+/// At most `limit` of the pairs, evenly spread over rows and over their `views`.
+fn every_view(pairs: &[(usize, usize)], limit: usize, views: usize) -> Vec<(usize, usize)> {
+    // A step that shares a divisor with the number of views would meet the same few views of all rows.
+    let shares = |step: usize| (2..=views).any(|d| views.is_multiple_of(d) && step.is_multiple_of(d));
+    let least = pairs.len().div_ceil(limit).max(1);
+    let step = (least..).find(|step| !shares(*step)).expect("a prime above the number of views shares nothing");
+    pairs.iter().copied().step_by(step).collect()
 }
 
 /// Intersection over union of the places that are bag: where a logit is above 0, and where more than half of a place is.
@@ -412,6 +421,19 @@ mod tests {
         let folded = values(scales.folded(head, &device).logits(block4, block5, None));
         assert!(scaled.iter().zip(&folded).all(|(a, b)| (a - b).abs() < 1e-3), "{scaled:?} {folded:?}");
         assert!(scaled.iter().any(|logit| logit.abs() > 1e-2));
+    }
+
+    #[test]
+    fn lessons_are_of_all_views_however_many_there_are() {
+        for views in 1..8 {
+            for rows in [40, 100, 333] {
+                let pairs: Vec<(usize, usize)> = (0..rows).flat_map(|row| (0..views).map(move |v| (row, v))).collect();
+                let some = every_view(&pairs, 50, views);
+                assert!(some.len() <= 50 && some.len() * 3 > 50.min(pairs.len()), "{views} {rows}: {}", some.len());
+                let seen: std::collections::BTreeSet<usize> = some.iter().map(|(_, view)| *view).collect();
+                assert_eq!(seen.len(), views, "{views} views of {rows} rows");
+            }
+        }
     }
 
     #[test]
