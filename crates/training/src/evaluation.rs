@@ -281,6 +281,11 @@ fn vgg16() -> String {
 }
 
 impl Evaluation {
+    /// Whether the gallery holds pictures that do not ask, of which a run may have learned: answers without them differ.
+    pub fn asks_of_a_part(&self) -> bool {
+        self.rungs.iter().any(|rung| rung.answers.unseen != rung.answers.family)
+    }
+
     /// The run's rung.
     pub fn of_run(&self) -> Option<&Rung> {
         self.rungs.iter().find(|r| r.kind == Kind::Run)

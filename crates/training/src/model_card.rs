@@ -117,12 +117,11 @@ fn front_matter(name: &str, card: &ModelCard, evaluation: Option<&Evaluation>) -
 fn figures(e: &Evaluation) -> String {
     let mut text = String::new();
     type Of = fn(&crate::evaluation::Rung) -> &Option<Figures>;
-    let questions: [(&str, Of); 4] = [
-        ("family", |r| &r.family),
-        ("family across grounds", |r| &r.across),
-        ("family, held-out pictures alone in the gallery", |r| &r.unseen),
-        ("type", |r| &r.types),
-    ];
+    let mut questions: Vec<(&str, Of)> = vec![("family", |r| &r.family), ("family across grounds", |r| &r.across)];
+    if e.asks_of_a_part() {
+        questions.push(("family, held-out pictures alone in the gallery", |r| &r.unseen));
+    }
+    questions.push(("type", |r| &r.types));
     for (what, figures) in questions {
         let Some(any) = e.rungs.iter().find_map(|r| figures(r).as_ref()) else { continue };
         let _ = write!(text, "| {what}, {} queries of {} families |", any.queries, any.families);

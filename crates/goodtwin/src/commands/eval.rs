@@ -116,7 +116,7 @@ pub fn describe(evaluation: &Evaluation) -> String {
     let rungs = &evaluation.rungs;
     text += &table("family, every other picture in the gallery", rungs, |r| r.family.as_ref());
     text += &table("family across grounds, other grounds in the gallery", rungs, |r| r.across.as_ref());
-    if evaluation.queries == Queries::HeldOut {
+    if evaluation.asks_of_a_part() {
         text += &table("family, held-out pictures alone in the gallery", rungs, |r| r.unseen.as_ref());
     }
     text += &table("type", rungs, |r| r.types.as_ref());

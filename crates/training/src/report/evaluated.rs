@@ -9,7 +9,7 @@ use super::gallery::{Gallery, Shown};
 use super::{STYLE, curves, escape, matrix, provenance};
 use crate::Result;
 use crate::bootstrap::Estimate;
-use crate::evaluation::{Classification, Evaluation, Group, Kind, Queries, Rung};
+use crate::evaluation::{Classification, Evaluation, Group, Kind, Rung};
 use crate::retrieval::{Answers, Figures, Metric};
 use crate::seed_group::SeedGroup;
 use crate::train::Epoch;
@@ -56,7 +56,7 @@ pub fn evaluated(
     }
     page += "<h2>All measures</h2>";
     page += &measures("family", &evaluation.rungs, |r| r.family.as_ref());
-    if evaluation.queries == Queries::HeldOut {
+    if evaluation.asks_of_a_part() {
         page += "<p>A run has learned from most of the gallery, and may tell what it has seen from what it has not. Here only the \
                  held-out pictures are in the gallery.</p>";
         page += &measures("family, held-out pictures alone", &evaluation.rungs, |r| r.unseen.as_ref());
