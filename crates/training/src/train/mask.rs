@@ -74,7 +74,8 @@ pub fn learn(
             false => 1.0 / (1.0 - DROPOUT),
         });
         let kept = TensorData::new(kept.collect::<Vec<f32>>(), [batch.len(), HIDDEN, 1, 1]);
-        let logits = head.logits(scales.block4(block4), scales.block5(block5), Some(Tensor::from_data(kept, device)));
+        let logits =
+            head.logits(scales.block4.of(block4), scales.block5.of(block5), Some(Tensor::from_data(kept, device)));
         let gradients = GradientsParams::from_grads(cross_entropy(logits, wanted).backward(), &head);
         let part = step as f64 / STEPS as f64;
         let rate = RATE * (1.0 + (part * std::f64::consts::PI).cos()) / 2.0;
@@ -214,14 +215,6 @@ impl Scales {
             block5.add(second);
         }
         Ok(Scales { block4: block4.scale(), block5: block5.scale() })
-    }
-
-    fn block4(&self, maps: Tensor<4>) -> Tensor<4> {
-        self.block4.of(maps)
-    }
-
-    fn block5(&self, maps: Tensor<4>) -> Tensor<4> {
-        self.block5.of(maps)
     }
 
     /// The head that says of maps as they are what `head` says of maps with mean 0 and standard deviation 1.
@@ -417,7 +410,7 @@ mod tests {
         let scales = Scales { block4: scale(0.2), block5: scale(0.7) };
         let head = MaskHead::init(goodtwin_vision::Architecture::Vgg16, &device).undecided(&device);
         let values = |logits: Tensor<4>| logits.into_data().try_into_vec::<f32>().unwrap();
-        let scaled = values(head.logits(scales.block4(block4.clone()), scales.block5(block5.clone()), None));
+        let scaled = values(head.logits(scales.block4.of(block4.clone()), scales.block5.of(block5.clone()), None));
         let folded = values(scales.folded(head, &device).logits(block4, block5, None));
         assert!(scaled.iter().zip(&folded).all(|(a, b)| (a - b).abs() < 1e-3), "{scaled:?} {folded:?}");
         assert!(scaled.iter().any(|logit| logit.abs() > 1e-2));
