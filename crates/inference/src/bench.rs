@@ -125,11 +125,14 @@ impl Bench<'_> {
     /// # Errors
     /// Those of the disk, of weights that are not whole, and of a precision that the device does not have.
     pub fn run(&self, batches: &[usize], scratch: &Path) -> Result<Report> {
+        self.precision.check(self.compute)?;
         let most = batches.iter().copied().max().unwrap_or(1);
         let files = photographs(most, scratch)?;
-        self.precision.check(self.compute)?;
         let network = Network::load(self.imagenet, self.compute, self.precision)?;
-        let precision_error = self.precision_error(&files[0], &network)?;
+        let precision_error = match self.precision {
+            Precision::F32 => 0.0,
+            _ => self.precision_error(&files[..1], &network)?,
+        };
         let (matmul_gflops, copy_gbytes) = (self.matmul_gflops(), self.copy_gbytes());
         let measure = |batch: &usize| self.batch(&files[..*batch], &network, matmul_gflops, copy_gbytes);
         let batches = batches.iter().map(measure).collect::<Result<_>>()?;
@@ -138,9 +141,9 @@ impl Bench<'_> {
         Ok(Report { device, precision, precision_error, size, matmul_gflops, copy_gbytes, batches })
     }
 
-    fn precision_error(&self, file: &Path, network: &Network) -> Result<f64> {
-        let bytes = std::fs::read(file).map_err(|e| CoreError::read(file, "photograph", e))?;
-        let planes = [self.preprocess.apply(&decoded(&bytes))];
+    fn precision_error(&self, files: &[PathBuf], network: &Network) -> Result<f64> {
+        let planes = |bytes: Result<Vec<u8>>| Ok(self.preprocess.apply(&decoded(&bytes?)));
+        let planes = read(files).into_iter().map(planes).collect::<Result<Vec<_>>>()?;
         let maps = |network: &Network| -> Vec<f32> {
             let block4 = network.trunk.forward(input_tensor(&planes, self.preprocess, self.compute.device()));
             network.block5.forward(block4).into_data().try_into_vec().expect("maps come out in f32")

@@ -48,7 +48,7 @@ pub struct Head {
     /// How much block 5 counts beside block 4, with `pooling` "joint" or "masked".
     #[serde(default = "even")]
     pub block5_weight: f64,
-    /// Units of the dense layer, at most: whitening has no more directions than there are training pictures.
+    /// Units of the dense layer, at most: whitening has no more directions than the dense layer sees values.
     pub dense: usize,
     /// What follows it.
     pub activation: Activation,

@@ -37,18 +37,16 @@ impl Pooling {
     /// Block 4 and block 5 in, `[n, len]` out. `weight` is how much block 5 counts where both are seen, `mask`
     /// `[n, 1, h, w]` how much of each place of block 4 is bag: where nobody says, all is.
     pub fn forward(self, block4: Tensor<4>, block5: Tensor<4>, weight: f64, mask: Option<Tensor<4>>) -> Tensor<2> {
-        match (self, mask) {
-            (Pooling::Flatten, _) => block5.flatten(1, 3),
-            (Pooling::Gem, _) => gem(block5),
-            (Pooling::Joint, _) | (Pooling::Masked, None) => {
-                Tensor::cat(vec![unit(grid(block4)), unit(gem(block5)) * weight], 1)
-            }
+        let (middle, deep) = match (self, mask) {
+            (Pooling::Flatten, _) => return block5.flatten(1, 3),
+            (Pooling::Gem, _) => return gem(block5),
+            (Pooling::Joint, _) | (Pooling::Masked, None) => (grid(block4), gem(block5)),
             (Pooling::Masked, Some(mask)) => {
                 let mask = known(mask);
-                let (grid, gem) = (masked_grid(block4, mask.clone()), masked_gem(block5, mask));
-                Tensor::cat(vec![unit(grid), unit(gem) * weight], 1)
+                (masked_grid(block4, mask.clone()), masked_gem(block5, mask))
             }
-        }
+        };
+        Tensor::cat(vec![unit(middle), unit(deep) * weight], 1)
     }
 }
 

@@ -80,8 +80,8 @@ impl Block {
 
     /// The same by Burn, with maps in the weights' numbers.
     fn reduced(&self, x: Tensor<4>) -> Tensor<4> {
-        let numbers = self.convs[0].weight.val().dtype();
-        pool(self.convolved(if x.dtype() == numbers { x } else { x.cast(numbers) }))
+        let numbers = FloatDType::from(self.convs[0].weight.val().dtype());
+        pool(self.convolved(x.cast(numbers)))
     }
 
     /// The same without the pool, by Burn.

@@ -92,27 +92,25 @@ fn figure(explanation: &Explanation, embedder: &Embedder, actual: &str) -> Strin
 
 /// The picture in grey, with colour where something speaks.
 fn overlay(frame: &Picture, activation: &Activation) -> Picture {
-    let frame = frame.resize(SIDE, SIDE).grey();
-    let mut rgb = Vec::with_capacity(frame.rgb().len());
-    for (i, pixel) in frame.rgb().chunks_exact(3).enumerate() {
-        let middle = |at: u32| (at as f32 + 0.5) / SIDE as f32;
-        let value = activation.at(middle(i as u32 % SIDE), middle(i as u32 / SIDE));
+    painted(&frame.resize(SIDE, SIDE).grey(), activation, |value| {
         // From yellow to red; what hardly speaks stays grey.
         let ink = [235.0, 200.0 * (1.0 - value), 30.0 * (1.0 - value)];
-        let share = 0.75 * ((value - 0.15) / 0.6).clamp(0.0, 1.0);
-        rgb.extend(ink.map(|ink| (f32::from(pixel[0]) * (1.0 - share) + ink * share).round() as u8));
-    }
-    Picture::new(SIDE, SIDE, rgb)
+        (ink, 0.75 * ((value - 0.15) / 0.6).clamp(0.0, 1.0))
+    })
 }
 
 /// The picture, white where there is no bag.
 fn faded(frame: &Picture, bag: &Activation) -> Picture {
-    let frame = frame.resize(SIDE, SIDE);
+    painted(&frame.resize(SIDE, SIDE), bag, |value| ([255.0; 3], 0.9 * (1.0 - value)))
+}
+
+/// A picture of this page's size with an ink laid over each pixel, and the ink's share, by the value there.
+fn painted(frame: &Picture, values: &Activation, ink: impl Fn(f32) -> ([f32; 3], f32)) -> Picture {
     let mut rgb = Vec::with_capacity(frame.rgb().len());
     for (i, pixel) in frame.rgb().chunks_exact(3).enumerate() {
         let middle = |at: u32| (at as f32 + 0.5) / SIDE as f32;
-        let share = 0.1 + 0.9 * bag.at(middle(i as u32 % SIDE), middle(i as u32 / SIDE));
-        rgb.extend(pixel.iter().map(|value| (f32::from(*value) * share + 255.0 * (1.0 - share)).round() as u8));
+        let (ink, share) = ink(values.at(middle(i as u32 % SIDE), middle(i as u32 / SIDE)));
+        rgb.extend((0..3).map(|c| (f32::from(pixel[c]) * (1.0 - share) + ink[c] * share).round() as u8));
     }
     Picture::new(SIDE, SIDE, rgb)
 }

@@ -18,8 +18,9 @@ use rand_chacha::ChaCha8Rng;
 
 use super::learner::every;
 use super::optimizer::Optimizer;
+use super::schedule::Schedule;
 use super::splits::Splits;
-use crate::recipe::Rule;
+use crate::recipe::{Rule, Schedule as Kind};
 use crate::{Recipe, Result, TrunkCache};
 
 /// The most pictures and views to learn from.
@@ -30,7 +31,7 @@ const FEWEST: usize = 16;
 const MEASURED: usize = 500;
 const STEPS: usize = 400;
 const BATCH: usize = 32;
-/// Falls to nothing along half a cosine.
+/// The learning rate; it falls to nothing along half a cosine.
 const RATE: f64 = 2e-3;
 /// The share of channels that a step does without.
 const DROPOUT: f32 = 0.2;
@@ -60,7 +61,7 @@ pub fn learn(
     let scales = Scales::of(&lessons)?;
     let mut rng = ChaCha8Rng::seed_from_u64(recipe.seed);
     let mut head = MaskHead::init(recipe.trunk, device).undecided(device);
-    let mut optimizer = Optimizer::new(Rule::Adamw);
+    let (mut optimizer, schedule) = (Optimizer::new(Rule::Adamw), Schedule::new(Kind::Cosine, 0, STEPS));
     let mut order: Vec<usize> = vec![];
     for step in 0..STEPS {
         if order.len() < BATCH.min(lessons.len()) {
@@ -77,9 +78,8 @@ pub fn learn(
         let logits =
             head.logits(scales.block4.of(block4), scales.block5.of(block5), Some(Tensor::from_data(kept, device)));
         let gradients = GradientsParams::from_grads(cross_entropy(logits, wanted).backward(), &head);
-        let part = step as f64 / STEPS as f64;
-        let rate = RATE * (1.0 + (part * std::f64::consts::PI).cos()) / 2.0;
-        head = optimizer.step(&ModuleLrScheduler::new(rate).step(), head, gradients);
+        let rates = ModuleLrScheduler::new(RATE * schedule.factor(step)).step();
+        head = optimizer.step(&rates, head, gradients);
     }
     let head = scales.folded(head, device).no_grad();
     let unseen = Lessons::of(&splits.validation, MEASURED, cache, &block5, device)?;
