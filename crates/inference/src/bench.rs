@@ -39,8 +39,6 @@ pub struct Report {
     pub device: String,
     /// In which numbers the convolutions computed.
     pub precision: String,
-    /// How far block 5's maps of a photograph are from those in f32, as a share of their length (relative L2).
-    pub precision_error: f64,
     /// Pixels of a side.
     pub size: u32,
     /// Billions of floating-point operations a second of a matrix multiplication of 2,048 x 2,048 on the device.
@@ -56,6 +54,8 @@ pub struct Report {
 pub struct Batch {
     /// Pictures at once.
     pub batch: usize,
+    /// How far block 5's maps are from the CPU's, in f32, as a share of their length (relative L2).
+    pub error: f64,
     /// In the order of the work.
     pub stages: Vec<Stage>,
     /// Pictures a second through trunk and head alone.
@@ -129,29 +129,31 @@ impl Bench<'_> {
         let most = batches.iter().copied().max().unwrap_or(1);
         let files = photographs(most, scratch)?;
         let network = Network::load(self.imagenet, self.compute, self.precision)?;
-        let precision_error = match self.precision {
-            Precision::F32 => 0.0,
-            _ => self.precision_error(&files[..1], &network)?,
-        };
         let (matmul_gflops, copy_gbytes) = (self.matmul_gflops(), self.copy_gbytes());
         let measure = |batch: &usize| self.batch(&files[..*batch], &network, matmul_gflops, copy_gbytes);
         let batches = batches.iter().map(measure).collect::<Result<_>>()?;
         let device = self.compute.describe().to_owned();
         let (precision, size) = (self.precision.to_string(), self.preprocess.size);
-        Ok(Report { device, precision, precision_error, size, matmul_gflops, copy_gbytes, batches })
+        Ok(Report { device, precision, size, matmul_gflops, copy_gbytes, batches })
     }
 
-    fn precision_error(&self, files: &[PathBuf], network: &Network) -> Result<f64> {
-        let planes = |bytes: Result<Vec<u8>>| Ok(self.preprocess.apply(&decoded(&bytes?)));
-        let planes = read(files).into_iter().map(planes).collect::<Result<Vec<_>>>()?;
-        let maps = |network: &Network| -> Vec<f32> {
-            let block4 = network.trunk.forward(input_tensor(&planes, self.preprocess, self.compute.device()));
-            network.block5.forward(block4).into_data().try_into_vec().expect("maps come out in f32")
-        };
-        let exact = maps(&Network::load(self.imagenet, self.compute, Precision::F32)?);
-        let length = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
-        let off = length(&mut maps(network).iter().zip(&exact).map(|(a, b)| f64::from(a - b)));
-        Ok(off / length(&mut exact.iter().map(|v| f64::from(*v))))
+    /// Relative L2 error at `block5_pool` against the CPU.
+    fn error(&self, planes: &[Vec<f32>], maps: Tensor<4>) -> Result<f64> {
+        if !self.compute.is_gpu() {
+            return Ok(0.0);
+        }
+        let cpu = Compute::cpu();
+        let exact = Network::load(self.imagenet, &cpu, Precision::F32)?;
+        let (mut off, mut length) = (0.0, 0.0);
+        let maps: Vec<f32> = maps.into_data().try_into_vec().expect("maps come out in f32");
+        for (planes, maps) in planes.iter().zip(maps.chunks(maps.len() / planes.len())) {
+            let input = input_tensor(std::slice::from_ref(planes), self.preprocess, cpu.device());
+            let exact: Vec<f32> =
+                exact.block5.forward(exact.trunk.forward(input)).into_data().try_into_vec().expect("maps are f32");
+            off += exact.iter().zip(maps).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>();
+            length += exact.iter().map(|a| f64::from(*a).powi(2)).sum::<f64>();
+        }
+        Ok((off / length).sqrt())
     }
 
     fn batch(&self, files: &[PathBuf], network: &Network, matmul_gflops: f64, copy_gbytes: f64) -> Result<Batch> {
@@ -165,11 +167,14 @@ impl Bench<'_> {
         let mut planes = vec![];
         let resize = self.time(n, || planes = pictures.par_iter().map(|p| self.preprocess.apply(p)).collect())?;
         let input = || input_tensor(&planes, self.preprocess, self.compute.device());
-        let trunk = self.time(n, || wait(network.trunk.forward(input())))?;
-        let block4 = network.trunk.forward(input());
+        let upload = self.time(n, || wait(input()))?;
+        let planes_there = input();
+        let trunk = self.time(n, || wait(network.trunk.forward(planes_there.clone())))?;
+        let block4 = network.trunk.forward(planes_there);
         let block5 = self.time(n, || wait(network.block5.forward(block4.clone())))?;
         let maps = network.block5.forward(block4.clone());
-        let head = self.time(n, || drop(network.head(block4.clone(), maps.clone()).into_data()))?;
+        let error = self.error(&planes, maps.clone())?;
+        let head = self.time(n, || wait(network.head(block4.clone(), maps.clone())))?;
 
         let size = self.preprocess.size;
         let photo = (3 * PHOTO.0 * PHOTO.1) as f64;
@@ -179,6 +184,7 @@ impl Bench<'_> {
             Timed { name: "disk", ms: disk, flops: 0.0, bytes: 0.0, bound: Some(Bound::Disk) },
             Timed { name: "decode", ms: decode, flops: 0.0, bytes: photo, bound: Some(Bound::Compute) },
             Timed { name: "resize", ms: resize, flops: 0.0, bytes: photo + input_bytes, bound: None },
+            Timed { name: "upload", ms: upload, flops: 0.0, bytes: 2.0 * input_bytes, bound: None },
             Timed {
                 name: "trunk",
                 ms: trunk,
@@ -201,7 +207,7 @@ impl Bench<'_> {
         let stages = timed.iter().map(|t| t.beside(whole, matmul_gflops, copy_gbytes)).collect();
         let (images_per_second, waiting) = self.pipeline(files, network)?;
         let network_images_per_second = 1e3 / (trunk + block5 + head);
-        Ok(Batch { batch: n, stages, network_images_per_second, images_per_second, waiting })
+        Ok(Batch { batch: n, error, stages, network_images_per_second, images_per_second, waiting })
     }
 
     /// From file to embedding, stages overlapping: pictures a second, and the share of the time in which the network waited.
@@ -216,7 +222,7 @@ impl Bench<'_> {
             let from = (self.now)();
             let block4 = network.trunk.forward(input_tensor(&planes?, self.preprocess, self.compute.device()));
             let block5 = network.block5.forward(block4.clone());
-            drop(network.head(block4, block5).into_data());
+            wait(network.head(block4, block5));
             working += (self.now)() - from;
             Ok::<(), Error>(())
         })?;
@@ -242,7 +248,7 @@ impl Bench<'_> {
         let side = 2048;
         let random = || Tensor::<2>::random([side, side], Distribution::Uniform(-1.0, 1.0), self.compute.device());
         let (a, b) = (random(), random());
-        let ms = self.time(1, || drop(a.clone().matmul(b.clone()).slice([0..1, 0..1]).into_data()));
+        let ms = self.time(1, || wait(a.clone().matmul(b.clone())));
         2.0 * (side as f64).powi(3) / ms.unwrap_or(f64::NAN) / 1e6
     }
 
@@ -300,9 +306,10 @@ impl Network {
     }
 }
 
-/// Reading one value waits for all.
-fn wait(maps: Tensor<4>) {
-    drop(maps.slice([0..1, 0..1, 0..1, 0..1]).into_data());
+/// Reading one value waits for all. The data that a tensor gives are only fetched when they are looked at.
+fn wait<const D: usize>(tensor: Tensor<D>) {
+    let one = tensor.slice(std::array::from_fn::<_, D, _>(|_| 0..1)).into_data();
+    std::hint::black_box(one.as_slice::<f32>().expect("it is f32")[0]);
 }
 
 /// Multiply-adds of a block's plain convolutions, twice.

@@ -81,9 +81,14 @@ impl Compute {
         &self.device
     }
 
-    /// Which code does the trunk's sums, such as `cpu-avx512` or `wgpu`: their last bits differ.
+    /// Whether it is a GPU, with memory of its own.
+    pub fn is_gpu(&self) -> bool {
+        self.device != Device::flex()
+    }
+
+    /// Which code does the trunk's sums, such as `cpu-avx512` or `wgpu-winograd`: their last bits differ.
     pub fn backend(&self) -> String {
-        if self.device == Device::flex() { format!("cpu-{}", Isa::best()) } else { "wgpu".into() }
+        if self.is_gpu() { "wgpu-winograd".into() } else { format!("cpu-{}", Isa::best()) }
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{Device, FloatDType, Tensor};
+use burn::tensor::{FloatDType, Tensor};
 
 use crate::{Compute, Error, Result};
 
@@ -27,7 +27,7 @@ impl Precision {
     /// [`Error::Unavailable`]: on the CPU all is f32, and not every GPU has the others.
     pub fn check(self, compute: &Compute) -> Result<()> {
         let device = compute.device();
-        let there = self == Precision::F32 || *device != Device::flex() && device.supports_dtype(self.dtype());
+        let there = self == Precision::F32 || compute.is_gpu() && device.supports_dtype(self.dtype());
         there.then_some(()).ok_or_else(|| {
             Error::Unavailable(format!(
                 "--precision {self}: {} does not compute in it; f32 it does",

@@ -12,6 +12,8 @@ use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 
 use crate::cpu::{Convolutions, Isa};
+#[cfg(feature = "gpu")]
+use crate::gpu;
 use crate::{Precision, Result, Weights};
 
 /// Channels of each block's output.
@@ -34,7 +36,15 @@ pub(crate) fn channels(number: usize, i: usize) -> [usize; 2] {
 pub struct Block {
     convs: Vec<Conv2d>,
     #[module(skip)]
-    fixed: Option<Arc<Convolutions>>,
+    fixed: Option<Arc<Fixed>>,
+}
+
+/// Code for weights that never change again.
+#[derive(Debug)]
+enum Fixed {
+    Cpu(Convolutions),
+    #[cfg(feature = "gpu")]
+    Gpu(gpu::Convolutions),
 }
 
 impl Block {
@@ -54,32 +64,59 @@ impl Block {
         Ok(Block { convs: convs.collect::<Result<_>>()?, fixed: None })
     }
 
-    /// The same block, with weights that never change again: on the CPU it is several times as fast, and has no gradients.
+    /// The same block, with weights that never change again: several times as fast, and without gradients.
     pub fn fix(self, number: usize) -> Block {
-        if self.convs[0].weight.val().device() != Device::flex() {
-            return self.no_grad();
-        }
-        let values = |(w, b): (Tensor<4>, Tensor<1>)| (floats(w).0, floats(b).0);
-        let parameters = self.parameters().map(values).collect();
-        let fixed = Some(Arc::new(Convolutions::new(Isa::best(), number..=number, parameters)));
-        Block { fixed, ..self.no_grad() }
+        let block = self.no_grad();
+        let fixed = if block.convs[0].weight.val().device() == Device::flex() {
+            let values = |(w, b): (Tensor<4>, Tensor<1>)| (floats(w).0, floats(b).0);
+            let parameters = block.parameters().map(values).collect();
+            Some(Fixed::Cpu(Convolutions::new(Isa::best(), number..=number, parameters)))
+        } else {
+            block.fixed_on_gpu()
+        };
+        Block { fixed: fixed.map(Arc::new), ..block }
+    }
+
+    #[cfg(feature = "gpu")]
+    fn fixed_on_gpu(&self) -> Option<Fixed> {
+        Some(Fixed::Gpu(gpu::Convolutions::new(self.parameters().collect())))
+    }
+
+    #[cfg(not(feature = "gpu"))]
+    fn fixed_on_gpu(&self) -> Option<Fixed> {
+        None
     }
 
     /// The same block with weights in other numbers, for a GPU; maps come in and go out in f32.
     pub fn at(self, precision: Precision) -> Block {
-        precision.cast(self)
+        #[cfg(feature = "gpu")]
+        if let Some(Fixed::Gpu(fixed)) = self.fixed.as_deref()
+            && precision == Precision::F16
+        {
+            return Block { fixed: Some(Arc::new(Fixed::Gpu(fixed.at(precision)))), ..self };
+        }
+        match precision {
+            Precision::F32 => self,
+            _ => Block { fixed: None, ..precision.cast(self) },
+        }
     }
 
     /// `[n, c_in, h, w]` to `[n, c_out, h/2, w/2]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        match &self.fixed {
-            Some(fixed) => run(fixed, x),
-            None => self.reduced(x).cast(FloatDType::F32),
+        match self.fixed.as_deref() {
+            Some(Fixed::Cpu(fixed)) => run(fixed, x),
+            _ => self.reduced(x).cast(FloatDType::F32),
         }
     }
 
-    /// The same by Burn, with maps in the weights' numbers.
+    /// The same on a GPU, or by Burn, with maps in the weights' numbers.
     fn reduced(&self, x: Tensor<4>) -> Tensor<4> {
+        #[cfg(feature = "gpu")]
+        if let Some(Fixed::Gpu(fixed)) = self.fixed.as_deref()
+            && let Some(maps) = fixed.forward(x.clone())
+        {
+            return maps;
+        }
         let numbers = FloatDType::from(self.convs[0].weight.val().dtype());
         pool(self.convolved(x.cast(numbers)))
     }
@@ -117,7 +154,7 @@ impl Trunk {
         if *device == Device::flex() {
             return Ok(Trunk(Frozen::Cpu(Convolutions::load(Isa::best(), 1..=4, weights)?)));
         }
-        let blocks = (1..=4).map(|n| Ok(Block::load(n, weights, device)?.no_grad()));
+        let blocks = (1..=4).map(|n| Ok(Block::load(n, weights, device)?.fix(n)));
         Ok(Trunk(Frozen::Gpu(blocks.collect::<Result<_>>()?)))
     }
 

@@ -107,7 +107,7 @@ fn with_job(recipe: &Recipe, dataset: &Dataset, places: &Places, run: impl FnOnc
     note(format_args!("data set: {} pictures, id {}", dataset.rows.len(), dataset.id().short()));
     let (ui, now) = (Ui::detect(), clock());
     // What a graphics card has free its driver does not say.
-    let memory = if compute.backend() == "wgpu" { None } else { memory::available() };
+    let memory = if compute.is_gpu() { None } else { memory::available() };
     run(&Job { recipe, dataset, places, compute: &compute, ui: &ui, memory, now: &now })
 }
 

@@ -9,7 +9,7 @@ use super::buffer::{Buffer, Pool};
 use super::compiled::Steps;
 use super::shape::{SLAB, Shape};
 use super::steps::COLUMN;
-use super::winograd::{F4, F6, Winograd};
+use super::winograd::{self, F4, F6, Winograd};
 
 /// Reading the weights of a frequency takes as long as multiplying so many tiles by them, as measured on one machine.
 const WEIGHTS_IN_TILES: usize = 12;
@@ -59,17 +59,11 @@ impl Layer {
                 let (p, column) = (out / panel, out % panel);
                 for channel in 0..self.channels_in {
                     let g = &self.weight[((slab * SLAB + out) * self.channels_in + channel) * 9..][..9];
-                    let mut half = [[0.0f64; 3]; A];
-                    for (row, filter) in half.iter_mut().zip(W::FILTER) {
-                        for (x, value) in row.iter_mut().enumerate() {
-                            *value = (0..3).map(|y| filter[y] * f64::from(g[y * 3 + x])).sum();
-                        }
-                    }
+                    let transformed = winograd::filter::<W, A, M>(g);
                     for y in 0..A {
                         for x in 0..A {
-                            let value: f64 = (0..3).map(|t| half[y][t] * W::FILTER[x][t]).sum();
                             let at = ((y * A + x) * (SLAB / panel) + p) * self.channels_in + channel;
-                            u[at * panel + column] = value as f32;
+                            u[at * panel + column] = transformed[y][x] as f32;
                         }
                     }
                 }

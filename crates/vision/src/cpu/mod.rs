@@ -34,6 +34,8 @@ mod winograd;
 
 pub use compiled::Isa;
 pub use network::Convolutions;
+#[cfg(feature = "gpu")]
+pub(crate) use winograd::{F4, filter};
 
 #[cfg(test)]
 mod tests;

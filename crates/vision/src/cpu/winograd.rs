@@ -24,6 +24,17 @@ pub trait Winograd<const A: usize, const M: usize> {
     unsafe fn output<S: Simd>(m: [S::V; A]) -> [S::V; M];
 }
 
+/// The transform of a filter of 3x3 taps: G g G transposed.
+pub fn filter<W: Winograd<A, M>, const A: usize, const M: usize>(taps: &[f32]) -> [[f64; A]; A] {
+    let mut half = [[0.0f64; 3]; A];
+    for (row, filter) in half.iter_mut().zip(W::FILTER) {
+        for (x, value) in row.iter_mut().enumerate() {
+            *value = (0..3).map(|y| filter[y] * f64::from(taps[y * 3 + x])).sum();
+        }
+    }
+    half.map(|row| W::FILTER.map(|filter| (0..3).map(|t| row[t] * filter[t]).sum()))
+}
+
 /// F(4x4, 3x3): 36 multiplications for 16 outputs.
 pub struct F4;
 
