@@ -6,6 +6,7 @@
 //!  "photo": {"sha256": "…"},
 //!  "filters": {"max_price": {"amount": "150", "currency": "EUR"}, "min_rating": "Good", "bag_type": "tote",
 //!              "condition": "new", "hide_sold_out": false},
+//!  "colour_weight": 0.25,
 //!  "looks_like": [{"bag_type": "tote", "probability": 0.93}, …],
 //!  "exchange": {"as_of": "2026-11-01", "source": "…"},
 //!  "twins": [{"rank": 1, "score": 0.917, "id": "store/key", "title": "…", "brand": "…", "url": "https://…",
@@ -35,6 +36,8 @@ pub struct Answer {
     pub photo: Photo,
     /// The filters in force.
     pub filters: Filters,
+    /// How much of the score was the colours', 0 to 1.
+    pub colour_weight: f32,
     /// What the network takes the photo for, the likeliest type first.
     pub looks_like: Vec<Guess>,
     /// The table behind every `converted`.
@@ -108,11 +111,13 @@ pub struct PictureRef {
 
 impl Answer {
     /// Put together what was asked and what was found; prices are converted to `currency`.
+    #[allow(clippy::too_many_arguments)]
     pub fn new(
         catalog: &Catalog,
         photo: ContentId,
         looks_like: Vec<Guess>,
         filters: &Filters,
+        colour_weight: f32,
         currency: Currency,
         exchange: &Exchange,
         twins: &[Twin<'_>],
@@ -128,6 +133,7 @@ impl Answer {
             },
             photo: Photo { sha256: photo },
             filters: filters.clone(),
+            colour_weight,
             looks_like,
             exchange: Rates { as_of: exchange.as_of, source: exchange.source.clone() },
             twins: twins.iter().enumerate().map(|(n, t)| TwinJson::new(n + 1, t, currency, exchange)).collect(),

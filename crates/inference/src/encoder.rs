@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use goodtwin_core::{BagType, ContentId};
 use goodtwin_imaging::Picture;
-use goodtwin_vision::{Compute, Embedder, Features};
+use goodtwin_vision::{Compute, Embedder, Features, colour};
 
 use crate::{Error, Result};
 
@@ -52,6 +52,8 @@ impl Encoder {
         }
         for f in &features {
             check_unit(&f.embedding, self.dim).map_err(|what| Error::Embedding { what })?;
+            check_unit(&f.colour, colour::LEN)
+                .map_err(|what| Error::Embedding { what: format!("'s colours: {what}") })?;
         }
         Ok(features)
     }

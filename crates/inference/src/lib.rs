@@ -34,6 +34,6 @@ pub use answer::Answer;
 pub use encoder::Encoder;
 pub use error::{Error, Result};
 pub use manifest::{CatalogManifest, Parents, RunPath};
-pub use reader::{Catalog, CatalogReader};
+pub use reader::{Catalog, CatalogReader, Look};
 pub use search::{Filters, Twin};
 pub use writer::{Built, Progress, build};

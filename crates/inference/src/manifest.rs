@@ -7,13 +7,16 @@ use goodtwin_core::ContentId;
 use serde::{Deserialize, Serialize};
 
 /// The version of the layout that this program writes and reads.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 /// The manifest's own file name.
 pub const MANIFEST: &str = "catalog.json";
-/// One tensor, [`TENSOR`], of shape (count, dim), in f32; each row has L2 norm 1.
+/// Two tensors in f32: [`TENSOR`] of shape (count, dim), and [`COLOURS`] of shape (count, [`goodtwin_vision::colour::LEN`]); each row has
+/// L2 norm 1.
 pub const EMBEDDINGS: &str = "embeddings.safetensors";
 /// The name of the tensor in [`EMBEDDINGS`].
 pub const TENSOR: &str = "embeddings";
+/// The name of the other tensor in [`EMBEDDINGS`]: the colours of the bags.
+pub const COLOURS: &str = "colours";
 /// One [`goodtwin_core::Row`] a line, in the order of the vectors: by item, then by picture.
 pub const ITEMS: &str = "items.jsonl";
 

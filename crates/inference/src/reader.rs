@@ -6,15 +6,30 @@ use std::path::{Path, PathBuf};
 
 use goodtwin_core::dataset::read_json_lines;
 use goodtwin_core::{BagType, ContentId, Error as CoreError, Row};
-use goodtwin_vision::Compute;
+use goodtwin_vision::{Compute, Features, colour};
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
 use crate::encoder::check_unit;
 use crate::manifest::{
-    CatalogManifest, EMBEDDINGS, FORMAT, FileEntry, ITEMS, MANIFEST, TENSOR, Thumbnails, thumbnail_path,
+    COLOURS, CatalogManifest, EMBEDDINGS, FORMAT, FileEntry, ITEMS, MANIFEST, TENSOR, Thumbnails, thumbnail_path,
 };
 use crate::{Encoder, Result};
+
+/// What is known of how a picture looks.
+#[derive(Clone, Copy, Debug)]
+pub struct Look<'a> {
+    /// The network's, of L2 norm 1.
+    pub embedding: &'a [f32],
+    /// [`colour::histogram`], of L2 norm 1.
+    pub colour: &'a [f32],
+}
+
+impl<'a> From<&'a Features> for Look<'a> {
+    fn from(features: &'a Features) -> Self {
+        Look { embedding: &features.embedding, colour: &features.colour }
+    }
+}
 
 /// A catalogue in memory: manifest, rows and vectors; the thumbnails stay on disk.
 #[derive(Debug)]
@@ -25,7 +40,7 @@ pub struct Catalog {
     pub manifest: CatalogManifest,
     /// One a vector, all rows of one item side by side.
     pub rows: Vec<Row>,
-    /// `rows.len()` vectors of `manifest.dim` values, one after the other.
+    /// `rows.len()` embeddings of `manifest.dim` values, each followed by its picture's colours.
     pub(crate) vectors: Vec<f32>,
     /// The rows of each item, in order of the item's id.
     pub(crate) groups: Vec<Range<usize>>,
@@ -42,9 +57,11 @@ impl Catalog {
         &self.manifest.id
     }
 
-    /// The vector of row `n`.
-    pub fn vector(&self, n: usize) -> &[f32] {
-        &self.vectors[n * self.manifest.dim..][..self.manifest.dim]
+    /// Embedding and colours of row `n`.
+    pub fn look(&self, n: usize) -> Look<'_> {
+        let length = self.manifest.dim + colour::LEN;
+        let (embedding, colour) = self.vectors[n * length..][..length].split_at(self.manifest.dim);
+        Look { embedding, colour }
     }
 
     /// One row an item: its main picture's.
@@ -166,18 +183,23 @@ fn read_file(dir: &Path, name: &str, manifest: &CatalogManifest) -> Result<Vec<u
 }
 
 fn parse_vectors(path: &Path, bytes: &[u8], manifest: &CatalogManifest) -> Result<Vec<f32>> {
-    let wrong = |e| CoreError::data(path, format!("not a safetensors file with a tensor `{TENSOR}`: {e}"));
+    let wrong = |e| CoreError::data(path, format!("not a safetensors file of a catalogue: {e}"));
     let tensors = SafeTensors::deserialize(bytes).map_err(wrong)?;
-    let tensor = tensors.tensor(TENSOR).map_err(wrong)?;
-    let shape = |dtype: Dtype, shape: &[usize]| format!("{dtype} {shape:?}");
-    let expected = shape(Dtype::F32, &[manifest.count, manifest.dim]);
-    equal(path, "type and shape of the vectors", expected, shape(tensor.dtype(), tensor.shape()))?;
-    let vectors: Vec<f32> =
-        tensor.data().as_chunks().0.iter().map(|four: &[u8; 4]| f32::from_le_bytes(*four)).collect();
-    for (n, vector) in vectors.chunks_exact(manifest.dim.max(1)).enumerate() {
-        check_unit(vector, manifest.dim).map_err(|what| CoreError::data(path, format!("vector {n} {what}")))?;
-    }
-    Ok(vectors)
+    let values = |name: &str, length: usize| -> Result<Vec<f32>> {
+        let tensor = tensors.tensor(name).map_err(wrong)?;
+        let shape = |dtype: Dtype, shape: &[usize]| format!("{dtype} {shape:?}");
+        let expected = shape(Dtype::F32, &[manifest.count, length]);
+        equal(path, &format!("type and shape of `{name}`"), expected, shape(tensor.dtype(), tensor.shape()))?;
+        let values: Vec<f32> =
+            tensor.data().as_chunks().0.iter().map(|four: &[u8; 4]| f32::from_le_bytes(*four)).collect();
+        for (n, row) in values.chunks_exact(length.max(1)).enumerate() {
+            check_unit(row, length).map_err(|what| CoreError::data(path, format!("row {n} of `{name}` {what}")))?;
+        }
+        Ok(values)
+    };
+    let (embeddings, colours) = (values(TENSOR, manifest.dim)?, values(COLOURS, colour::LEN)?);
+    let rows = embeddings.chunks_exact(manifest.dim.max(1)).zip(colours.chunks_exact(colour::LEN));
+    Ok(rows.flat_map(|(embedding, colour)| [embedding, colour].concat()).collect())
 }
 
 /// The runs of rows that belong to one item. Writers sort rows by item, and the id covers their order.
@@ -225,10 +247,10 @@ impl Reusable {
         }
     }
 
-    /// The vector of a picture, if it is known.
-    pub(crate) fn vector(&self, picture: &ContentId) -> Option<&[f32]> {
+    /// Embedding and colours of a picture, if they are known.
+    pub(crate) fn look(&self, picture: &ContentId) -> Option<Look<'_>> {
         let catalog = self.catalog.as_ref()?;
-        self.by_picture.get(picture).map(|&n| catalog.vector(n))
+        self.by_picture.get(picture).map(|&n| catalog.look(n))
     }
 
     /// The file of a picture's thumbnail, if it is known and was made in the same way.

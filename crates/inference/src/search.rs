@@ -1,10 +1,11 @@
 //! Twins of an embedding: the filters, and the answer in order.
 
 use goodtwin_core::{Availability, BagType, Condition, Currency, Exchange, Item, Label, Money, Row, config};
+use goodtwin_vision::colour;
 use serde::Serialize;
 
 use crate::encoder::check_unit;
-use crate::reader::{Catalog, item_key};
+use crate::reader::{Catalog, Look, item_key};
 use crate::scan::Space;
 use crate::{Error, Result};
 
@@ -47,7 +48,7 @@ impl Filters {
 /// An item that looks like the query.
 #[derive(Clone, Copy, Debug)]
 pub struct Twin<'a> {
-    /// The cosine of the two embeddings, 1 for the same picture.
+    /// How alike, by [`Catalog::search`]; 1 for the same picture.
     pub score: f32,
     /// The picture of the item that is most like the query, and all that is known of it.
     pub row: &'a Row,
@@ -83,17 +84,38 @@ impl<'a> Twin<'a> {
     }
 }
 
+/// How much the colours count, as people write it: a number from 0 to 1.
+///
+/// # Errors
+/// Says what was expected.
+pub fn colour_weight(text: &str) -> Result<f32, String> {
+    let weight = text.parse::<f32>().ok().filter(|weight| (0.0..=1.0).contains(weight));
+    weight.ok_or_else(|| format!("`{text}` is not a weight for the colours: expected a number from 0 to 1"))
+}
+
 impl Catalog {
-    /// The `k` items most like an embedding among those that the filters keep, best first; of two alike, the one whose id
-    /// is less. Each item comes once, with its best picture.
+    /// The `k` items that look most like this among those that the filters keep, best first; of two alike, the one whose id
+    /// is less. Each item comes once, with its best picture. Its score is `1 - colour_weight` times the cosine of the
+    /// embeddings, and `colour_weight` (0 to 1) times how alike the colours are.
     ///
     /// # Errors
-    /// [`Error::Embedding`] for a query of another length, or that is not a unit vector.
-    pub fn search(&self, query: &[f32], filters: &Filters, k: usize, exchange: &Exchange) -> Result<Vec<Twin<'_>>> {
-        check_unit(query, self.manifest.dim).map_err(|what| Error::Embedding { what })?;
+    /// [`Error::Embedding`] for a query of another length, or that is not of unit vectors.
+    pub fn search(
+        &self,
+        query: Look<'_>,
+        colour_weight: f32,
+        filters: &Filters,
+        k: usize,
+        exchange: &Exchange,
+    ) -> Result<Vec<Twin<'_>>> {
+        check_unit(query.embedding, self.manifest.dim).map_err(|what| Error::Embedding { what })?;
+        check_unit(query.colour, colour::LEN)
+            .map_err(|what| Error::Embedding { what: format!("'s colours: {what}") })?;
+        let shape = query.embedding.iter().map(|v| v * (1.0 - colour_weight));
+        let both: Vec<f32> = shape.chain(query.colour.iter().map(|v| v * colour_weight)).collect();
         let space = Space { vectors: &self.vectors, groups: &self.groups };
         let keep = |group: usize| filters.keep(&self.rows[self.groups[group].start], exchange);
-        let hits = space.nearest(query, k, keep);
+        let hits = space.nearest(&both, k, keep);
         Ok(hits.into_iter().map(|hit| Twin { score: hit.score, row: &self.rows[hit.row] }).collect())
     }
 

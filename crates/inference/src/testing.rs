@@ -9,7 +9,7 @@ use goodtwin_core::{
     Availability, BagType, Condition, ContentId, Dataset, DatasetWriter, Item, ItemId, ItemImage, Rating, Row, Split,
 };
 use goodtwin_imaging::Picture;
-use goodtwin_vision::Features;
+use goodtwin_vision::{Features, colour};
 
 use crate::Encoder;
 
@@ -30,7 +30,11 @@ pub fn colour_encoder(model: &str) -> (Encoder, Arc<AtomicUsize>) {
                 |c: usize| picture.rgb().iter().skip(c).step_by(3).map(|v| f32::from(*v)).sum::<f32>() / pixels + 1.0;
             let v = [mean(0), mean(1), mean(2), 1.0];
             let norm = v.iter().map(|x| x * x).sum::<f32>().sqrt();
-            Features { embedding: v.map(|x| x / norm).to_vec(), class_probabilities: vec![0.75, 0.25] }
+            Features {
+                embedding: v.map(|x| x / norm).to_vec(),
+                colour: colour::histogram(picture, None),
+                class_probabilities: vec![0.75, 0.25],
+            }
         });
         Ok(features.collect())
     };

@@ -7,22 +7,23 @@ use goodtwin_core::atomic::{self, StagedDir};
 use goodtwin_core::dataset::to_json_lines;
 use goodtwin_core::{ContentId, Dataset, Error as CoreError, Row};
 use goodtwin_imaging::Picture;
+use goodtwin_vision::{Features, colour};
 use rayon::prelude::*;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
 use crate::manifest::{
-    CatalogManifest, EMBEDDINGS, FORMAT, FileEntry, ITEMS, MANIFEST, Parents, RunPath, TENSOR, Thumbnails,
+    COLOURS, CatalogManifest, EMBEDDINGS, FORMAT, FileEntry, ITEMS, MANIFEST, Parents, RunPath, TENSOR, Thumbnails,
     thumbnail_path,
 };
 use crate::pipeline::ahead;
-use crate::reader::{Reusable, item_key};
+use crate::reader::{Look, Reusable, item_key};
 use crate::{Encoder, Error, Result};
 
 /// Large enough for a card on a sharp screen, small enough for a page of them: some 30 KB each.
 const THUMBNAILS: Thumbnails = Thumbnails { longest: 480, quality: 82 };
 /// Pictures that wait to be embedded at once, framed. Four such batches are in memory; at full size, a picture a core.
-const BATCH: usize = 32;
+const BATCH: usize = 64;
 
 /// What [`build`] made.
 #[derive(Clone, Debug)]
@@ -71,19 +72,19 @@ pub fn build(
 
     let mut seen = HashSet::new();
     let (old, new): (Vec<&Row>, Vec<&Row>) =
-        rows.iter().filter(|row| seen.insert(&row.sha256)).partition(|row| known.vector(&row.sha256).is_some());
+        rows.iter().filter(|row| seen.insert(&row.sha256)).partition(|row| known.look(&row.sha256).is_some());
 
     // The folder's name is the id, which is known only at the end.
     let staged = StagedDir::new(&out.join("catalogue"))?;
     let fresh = embed_all(encoder, dataset, &new, staged.path(), progress)?;
     old.par_iter().try_for_each(|row| take_over_thumbnail(dataset, row, &known, staged.path()))?;
 
-    let vector = |row: &Row| fresh.get(&row.sha256).map(Vec::as_slice).or_else(|| known.vector(&row.sha256));
-    let matrix: Vec<&[f32]> =
-        rows.iter().map(|row| vector(row).expect("each picture is either known or was embedded")).collect();
+    let look = |row: &Row| fresh.get(&row.sha256).map(Look::from).or_else(|| known.look(&row.sha256));
+    let looks: Vec<Look<'_>> =
+        rows.iter().map(|row| look(row).expect("each picture is either known or was embedded")).collect();
     let parents =
         Parents { model: encoder.model.clone(), preprocess: encoder.preprocess.clone(), dataset: dataset.id().clone() };
-    let manifest = write_files(staged.path(), &rows, &matrix, parents, RunPath::new(run), encoder.dim)?;
+    let manifest = write_files(staged.path(), &rows, &looks, parents, RunPath::new(run), encoder.dim)?;
 
     let path = out.join(manifest.id.short());
     staged.publish_as(&path)?;
@@ -104,8 +105,8 @@ fn embed_all(
     rows: &[&Row],
     folder: &Path,
     progress: &mut dyn FnMut(Progress),
-) -> Result<HashMap<ContentId, Vec<f32>>> {
-    let mut vectors = HashMap::with_capacity(rows.len());
+) -> Result<HashMap<ContentId, Features>> {
+    let mut embedded = HashMap::with_capacity(rows.len());
     // Of a stranger's pictures a batch may be gigabytes at full size.
     let framed = |row: &&Row| decode(dataset, row, folder).map(|picture| (encoder.frame)(&picture));
     let prepare = |batch: &'_ [&'_ Row]| {
@@ -116,11 +117,11 @@ fn embed_all(
     };
     ahead(rows.chunks(BATCH), prepare, |(hashes, pictures)| {
         let features = encoder.embed(&pictures?)?;
-        vectors.extend(hashes.into_iter().zip(features.into_iter().map(|f| f.embedding)));
-        progress(Progress { done: vectors.len(), total: rows.len() });
+        embedded.extend(hashes.into_iter().zip(features));
+        progress(Progress { done: embedded.len(), total: rows.len() });
         Ok::<(), Error>(())
     })?;
-    Ok(vectors)
+    Ok(embedded)
 }
 
 /// A row's picture; its thumbnail is written on the way.
@@ -158,14 +159,19 @@ fn take_over_thumbnail(dataset: &Dataset, row: &Row, known: &Reusable, folder: &
 fn write_files(
     folder: &Path,
     rows: &[Row],
-    matrix: &[&[f32]],
+    looks: &[Look<'_>],
     parents: Parents,
     run: RunPath,
     dim: usize,
 ) -> Result<CatalogManifest> {
-    let bytes: Vec<u8> = matrix.iter().flat_map(|v| v.iter().flat_map(|x| x.to_le_bytes())).collect();
-    let tensor = TensorView::new(Dtype::F32, vec![matrix.len(), dim], &bytes).expect("every vector has `dim` values");
-    let embeddings = safetensors::serialize([(TENSOR, tensor)], None).expect("one tensor with a name serialises");
+    let bytes = |values: fn(&Look<'_>) -> Vec<u8>| looks.iter().flat_map(values).collect::<Vec<u8>>();
+    let embedded = bytes(|look| look.embedding.iter().flat_map(|x| x.to_le_bytes()).collect());
+    let colours = bytes(|look| look.colour.iter().flat_map(|x| x.to_le_bytes()).collect());
+    let tensor = |length: usize, bytes| {
+        TensorView::new(Dtype::F32, vec![looks.len(), length], bytes).expect("the encoder checked every length")
+    };
+    let tensors = [(TENSOR, tensor(dim, &embedded)), (COLOURS, tensor(colour::LEN, &colours))];
+    let embeddings = safetensors::serialize(tensors, None).expect("two tensors with names serialise");
     let mut files = BTreeMap::new();
     for (name, bytes) in [(EMBEDDINGS, embeddings), (ITEMS, to_json_lines(rows))] {
         atomic::write(&folder.join(name), &bytes)?;

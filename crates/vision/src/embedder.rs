@@ -9,17 +9,22 @@ use goodtwin_imaging::Picture;
 use rayon::prelude::*;
 
 use crate::activation::{Activation, activations};
-use crate::{Checkpoint, Compute, ModelCard, Preprocess, Result, Top, Trunk};
+use crate::{Checkpoint, Compute, ModelCard, Preprocess, Result, Top, Trunk, colour};
 
 /// Inputs a batch hold at most this many values, so that memory does not grow with the number of pictures: 8 pictures at
 /// 224 px.
 const VALUES_A_BATCH: usize = 8 * 3 * 224 * 224;
+
+/// Pictures a batch on a GPU.
+const ON_A_GPU: usize = 64;
 
 /// What the network says of one picture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Features {
     /// The penultimate layer's output, of length 1 (Euclidean).
     pub embedding: Vec<f32>,
+    /// The bag's colours: [`colour::histogram`], of length 1.
+    pub colour: Vec<f32>,
     /// The softmax, in the order of [`Embedder::classes`].
     pub class_probabilities: Vec<f32>,
 }
@@ -101,11 +106,7 @@ impl Embedder {
             .enumerate()
             .max_by(|a, b| a.1.total_cmp(&b.1))
             .expect("a softmax has at least two classes");
-        let bag = self.top.bag(block4.clone()).map(|mask| {
-            let [_, _, height, width] = mask.dims();
-            let values = mask.into_data().try_into_vec().expect("the network's tensors are f32");
-            Activation { height, width, values }
-        });
+        let bag = self.top.bag(block4.clone()).map(|mask| places(mask).remove(0));
         let crops = frames.into_iter().zip(activations(&self.top, block4, class)).collect();
         Explanation { class, probability, crops, bag }
     }
@@ -113,21 +114,41 @@ impl Embedder {
     /// Embed pictures, in batches.
     pub fn embed(&self, pictures: &[Picture]) -> Result<Vec<Features>> {
         let mut all = Vec::with_capacity(pictures.len());
-        for batch in pictures.chunks(batch_size(&self.card.preprocess)) {
-            let planes: Vec<Vec<f32>> = batch.par_iter().map(|p| self.card.preprocess.apply(p)).collect();
-            let block4 = block4(&self.trunk, &planes, &self.card.preprocess, &self.device);
-            let (embedding, logits) = self.top.forward(block4);
-            let embeddings = rows(embedding);
-            let probabilities = rows(softmax(logits, 1));
+        // A card is kept busy by as many as it is given; memory is the convolutions' own affair there.
+        let on_cpu = self.device == Device::flex();
+        let at_once = if on_cpu { batch_size(&self.card.preprocess) } else { ON_A_GPU };
+        for batch in pictures.chunks(at_once) {
+            let preprocess = &self.card.preprocess;
+            let seen = |picture: &Picture| {
+                let mut frames = preprocess.frames(picture);
+                let planes: Vec<f32> = frames.iter().flat_map(|framed| preprocess.planes(framed)).collect();
+                (planes, frames.swap_remove(0))
+            };
+            let (planes, frames): (Vec<Vec<f32>>, Vec<Picture>) = batch.par_iter().map(seen).unzip();
+            let block4 = block4(&self.trunk, &planes, preprocess, &self.device);
+            let (embedding, logits, bag) = self.top.forward_with_bag(block4);
+            // The first crop of each picture.
+            let bags = bag.map(|bag| places(bag).into_iter().step_by(preprocess.crops.len()).collect::<Vec<_>>());
+            let colours: Vec<Vec<f32>> = frames
+                .par_iter()
+                .enumerate()
+                .map(|(n, frame)| colour::histogram(frame, bags.as_ref().map(|bags| &bags[n])))
+                .collect();
             all.extend(
-                embeddings
-                    .into_iter()
-                    .zip(probabilities)
-                    .map(|(embedding, class_probabilities)| Features { embedding, class_probabilities }),
+                rows(embedding).into_iter().zip(colours).zip(rows(softmax(logits, 1))).map(
+                    |((embedding, colour), class_probabilities)| Features { embedding, colour, class_probabilities },
+                ),
             );
         }
         Ok(all)
     }
+}
+
+/// How much of each place is bag, one for each crop, of `[n, 1, h, w]`.
+fn places(mask: Tensor<4>) -> Vec<Activation> {
+    let [_, _, height, width] = mask.dims();
+    let values: Vec<f32> = mask.into_data().try_into_vec().expect("the network's tensors are f32");
+    values.chunks(height * width).map(|values| Activation { height, width, values: values.to_vec() }).collect()
 }
 
 /// How many pictures go through the trunk at once.

@@ -14,6 +14,7 @@
 //! - [`mask`]: maps in, where the bag is out.
 //! - [`pooling`]: maps in, vectors out: flatten, mean, generalised mean, grid, and a grid over the bag alone.
 //! - [`top`]: [`Top`], what is fine-tuned: block 5, the dense layer, the softmax.
+//! - [`colour`]: a picture and where the bag is in, its colours out.
 //! - [`activation`]: a picture and a class in, the places that speak for it out.
 //! - [`checkpoint`]: a run folder's `model.json` and `model.safetensors`, written and read.
 //! - [`embedder`]: [`Embedder`]: a checkpoint that embeds pictures.
@@ -22,6 +23,7 @@
 
 pub mod activation;
 pub mod checkpoint;
+pub mod colour;
 pub mod cpu;
 pub mod device;
 pub mod embedder;

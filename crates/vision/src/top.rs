@@ -97,11 +97,16 @@ impl Top {
 
     /// What the dense layer sees: block 4 of all crops in, `[n, crops * pooling.len(size)]` out.
     pub fn pooled(&self, block4: Tensor<4>) -> Tensor<2> {
+        self.pooled_and_bag(block4).0
+    }
+
+    /// The same, with what [`Top::bag`] gives.
+    fn pooled_and_bag(&self, block4: Tensor<4>) -> (Tensor<2>, Option<Tensor<4>>) {
         let block5 = self.block5.forward(block4.clone());
         let mask = self.mask.as_ref().map(|head| head.forward(block4.clone().detach(), block5.clone().detach()));
-        let pooled = self.pooling.forward(block4, block5, self.block5_weight, mask);
+        let pooled = self.pooling.forward(block4, block5, self.block5_weight, mask.clone());
         let [rows, width] = pooled.dims();
-        pooled.reshape([rows / self.crops, self.crops * width])
+        (pooled.reshape([rows / self.crops, self.crops * width]), mask)
     }
 
     /// The penultimate layer: block 4 of all crops in, `[n, dense]` out, of any length.
@@ -145,5 +150,12 @@ impl Top {
     pub fn forward(&self, block4: Tensor<4>) -> (Tensor<2>, Tensor<2>) {
         let x = self.penultimate(block4);
         (unit(x.clone()), self.logits(x))
+    }
+
+    /// The same, with what [`Top::bag`] gives.
+    pub fn forward_with_bag(&self, block4: Tensor<4>) -> (Tensor<2>, Tensor<2>, Option<Tensor<4>>) {
+        let (pooled, bag) = self.pooled_and_bag(block4);
+        let x = self.dense_of(pooled);
+        (unit(x.clone()), self.logits(x), bag)
     }
 }

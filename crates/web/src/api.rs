@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use goodtwin_inference::Answer;
 use serde_json::json;
 
-use crate::filters::FilterForm;
+use crate::filters::{Asked, FilterForm};
 use crate::{App, Problem, upload};
 
 /// `POST /api/twins`: a multipart form with the field `photo`; the page's filters as parameters of the address, and `k`.
@@ -39,8 +39,19 @@ async fn answer(
     }
     let query = app.bench.take(upload::photo(body, app.config.upload_mib)).await?;
     let (catalog, exchange) = (&app.catalog, &app.config.exchange);
-    let twins = catalog.search(&query.embedding, &asked.filters, asked.show, exchange).map_err(Problem::internal)?;
-    Ok(Answer::new(catalog, query.sha256, query.looks_like, &asked.filters, asked.currency, exchange, &twins))
+    let Asked { filters, colour_weight, currency, show, .. } = asked;
+    let twins = catalog.search(query.look(), colour_weight, &filters, show, exchange).map_err(Problem::internal)?;
+    let answer = Answer::new(
+        catalog,
+        query.sha256.clone(),
+        query.looks_like.clone(),
+        &filters,
+        colour_weight,
+        currency,
+        exchange,
+        &twins,
+    );
+    Ok(answer)
 }
 
 /// `GET /healthz`: which catalogue answers.

@@ -86,6 +86,7 @@ fn look(encoder: &Encoder, bytes: &Bytes) -> Result<Query, Problem> {
         sha256: ContentId::of(bytes),
         looks_like: Guess::all(encoder, &features),
         embedding: features.embedding,
+        colour: features.colour,
         preview: picture.thumbnail(longest).to_jpeg(quality).into(),
     })
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use goodtwin_core::{Condition, Currency, Exchange, Label, Money};
+use goodtwin_inference::search::colour_weight;
 use goodtwin_inference::{Catalog, Filters};
 use rust_decimal::Decimal;
 use serde::Deserialize;
@@ -27,6 +28,8 @@ pub struct FilterForm {
     pub bag_type: String,
     /// `new` or `second-hand`.
     pub condition: String,
+    /// How much the colours count, 0 to 1.
+    pub colour: String,
     /// Present when sold-out items are not wanted.
     pub hide_sold_out: String,
     /// How many twins to show.
@@ -39,6 +42,8 @@ pub struct FilterForm {
 pub struct Asked {
     /// The filters.
     pub filters: Filters,
+    /// How much the colours count beside the shape, 0 to 1.
+    pub colour_weight: f32,
     /// Prices are converted to this currency.
     pub currency: Currency,
     /// How many twins to show.
@@ -62,10 +67,17 @@ impl FilterForm {
             condition: field(&self.condition, &mut wrong, str::parse::<Condition>),
             hide_sold_out: !self.hide_sold_out.is_empty(),
         };
+        let colour_weight = field(&self.colour, &mut wrong, colour_weight).unwrap_or(0.0);
         let show = field(&self.show, &mut wrong, |text| {
             text.parse().map_err(|_| format!("`{text}` is not a number of twins: expected a number such as 24"))
         });
-        Asked { filters, currency, show: show.unwrap_or(config.page_size).clamp(1, SHOWN_AT_MOST), wrong }
+        Asked {
+            filters,
+            colour_weight,
+            currency,
+            show: show.unwrap_or(config.page_size).clamp(1, SHOWN_AT_MOST),
+            wrong,
+        }
     }
 }
 
@@ -158,6 +170,7 @@ mod tests {
             min_rating: "its-a-start".into(),
             bag_type: "shoulder bag".into(),
             condition: "second-hand".into(),
+            colour: "0.25".into(),
             hide_sold_out: "on".into(),
             show: "100000".into(),
         };
@@ -167,6 +180,7 @@ mod tests {
         assert_eq!(asked.filters.min_rating, Some(Label::ItsAStart));
         assert_eq!(asked.filters.bag_type, Some(BagType::new("shoulder_bag")));
         assert_eq!(asked.filters.condition, Some(Condition::SecondHand));
+        assert_eq!(asked.colour_weight, 0.25);
         assert_eq!(asked.show, SHOWN_AT_MOST);
     }
 
@@ -179,6 +193,7 @@ mod tests {
             min_rating: "superb".into(),
             bag_type: "tot".into(),
             condition: "used".into(),
+            colour: "1.5".into(),
             show: "many".into(),
             ..FilterForm::default()
         };
@@ -191,6 +206,7 @@ mod tests {
             "Good On You's labels",
             "did you mean `tote`?",
             "expected `new`",
+            "`1.5` is not a weight for the colours",
             "`many`",
         ] {
             assert!(says.contains(expected), "{expected} in {says}");

@@ -9,7 +9,7 @@ use axum::extract::{Multipart, Query as Parameters, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use goodtwin_core::{ContentId, Row};
-use goodtwin_inference::{Filters, Twin};
+use goodtwin_inference::{Filters, Look, Twin};
 
 use crate::filters::{FilterForm, SHOWN_AT_MOST};
 use crate::queries::Query;
@@ -42,7 +42,7 @@ pub async fn upload(State(app): State<Arc<App>>, form: Result<Multipart, Multipa
 pub async fn twins_of_photo(State(app): State<Arc<App>>, Segments(id): Segments<String>, form: Form) -> Answer {
     let query = kept(&app, &id)?;
     let subject = Subject::photo(&id, &query);
-    results(&app, subject, &query.embedding, None, form)
+    results(&app, subject, query.look(), None, form)
 }
 
 /// `GET /like/{picture}`: twins of a picture of the catalogue.
@@ -50,7 +50,7 @@ pub async fn twins_of_picture(State(app): State<Arc<App>>, Segments(picture): Se
     let found = app.catalog.rows.iter().position(|row| row.sha256.as_str() == picture);
     let at = found.ok_or_else(Problem::not_found)?;
     let row = &app.catalog.rows[at];
-    results(&app, Subject::picture(row), app.catalog.vector(at), Some(row), form)
+    results(&app, Subject::picture(row), app.catalog.look(at), Some(row), form)
 }
 
 /// `GET /twins/{id}/photo.jpg`
@@ -78,8 +78,8 @@ fn kept(app: &App, id: &str) -> Result<Arc<Query>, Problem> {
     })
 }
 
-/// Twins of an embedding, without the item that it is of.
-fn results(app: &App, subject: Subject, embedding: &[f32], of: Option<&Row>, form: Form) -> Answer {
+/// Twins of a look, without the item that it is of.
+fn results(app: &App, subject: Subject, look: Look<'_>, of: Option<&Row>, form: Form) -> Answer {
     let Parameters(form) = form.map_err(|rejection| {
         let title = "These filters cannot be read";
         Problem::new(StatusCode::BAD_REQUEST, title, rejection.body_text())
@@ -88,7 +88,8 @@ fn results(app: &App, subject: Subject, embedding: &[f32], of: Option<&Row>, for
     let itself = of.map(|row| Twin { score: 1.0, row }.id());
     let find = |filters: &Filters, k: usize| -> Result<Vec<Twin<'_>>, Problem> {
         // One more than is shown tells whether there are more, and one is the item itself.
-        let found = app.catalog.search(embedding, filters, k + 2, &app.config.exchange).map_err(Problem::internal)?;
+        let found = app.catalog.search(look, asked.colour_weight, filters, k + 2, &app.config.exchange);
+        let found = found.map_err(Problem::internal)?;
         Ok(found.into_iter().filter(|twin| itself != Some(twin.id())).take(k + 1).collect())
     };
     let count = |filters: &Filters| {

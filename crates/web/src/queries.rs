@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use goodtwin_core::ContentId;
+use goodtwin_inference::Look;
 use goodtwin_inference::answer::Guess;
 
 /// How long a query is kept after it was last looked at. The about page promises an hour.
@@ -22,10 +23,19 @@ pub struct Query {
     pub sha256: ContentId,
     /// Its embedding, of L2 norm 1.
     pub embedding: Vec<f32>,
+    /// Its colours, of L2 norm 1.
+    pub colour: Vec<f32>,
     /// What the network takes it for, the likeliest type first.
     pub looks_like: Vec<Guess>,
     /// A small JPEG of it.
     pub preview: Bytes,
+}
+
+impl Query {
+    /// What is searched for.
+    pub fn look(&self) -> Look<'_> {
+        Look { embedding: &self.embedding, colour: &self.colour }
+    }
 }
 
 /// Names a query in an address; 128 random bits, so that nobody finds somebody else's.
@@ -91,7 +101,13 @@ mod tests {
     use super::*;
 
     fn query() -> Query {
-        Query { sha256: ContentId::of(b"photo"), embedding: vec![1.0], looks_like: vec![], preview: Bytes::new() }
+        Query {
+            sha256: ContentId::of(b"photo"),
+            embedding: vec![1.0],
+            colour: vec![1.0],
+            looks_like: vec![],
+            preview: Bytes::new(),
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use goodtwin_core::{
 };
 use goodtwin_imaging::Picture;
 use goodtwin_inference::{Catalog, CatalogReader, Encoder, build};
-use goodtwin_vision::Features;
+use goodtwin_vision::{Features, colour};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -37,7 +37,7 @@ pub fn encoder() -> Encoder {
             let vector: Vec<f32> = (0..DIM).map(|_| random.random_range(-1.0..1.0)).collect();
             let norm = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
             let embedding = vector.into_iter().map(|x| x / norm).collect();
-            Features { embedding, class_probabilities: vec![0.9, 0.1] }
+            Features { embedding, colour: colour::histogram(picture, None), class_probabilities: vec![0.9, 0.1] }
         });
         Ok(features.collect())
     };

@@ -119,6 +119,7 @@ pub struct Results {
     types: Vec<Choice>,
     ratings: Vec<Choice>,
     conditions: Vec<Choice>,
+    colours: Vec<Choice>,
     offers: bool,
     wrong: Vec<String>,
     twins: Vec<Card>,
@@ -140,6 +141,16 @@ struct Choice {
     value: String,
     text: String,
     chosen: bool,
+}
+
+/// How much colours may count, and in words. A weight of somebody's own, from an address, is kept as it is.
+fn colours(given: &str, weight: f32) -> Vec<(String, String, bool)> {
+    let offered = [("", "Any", 0.0), ("0.25", "Alike", 0.25), ("0.5", "The same", 0.5)];
+    let mut choices: Vec<_> = offered.map(|(value, text, of)| (value.to_owned(), text.to_owned(), of == weight)).into();
+    if !choices.iter().any(|(_, _, chosen)| *chosen) {
+        choices.push((given.trim().to_owned(), format!("Counts {:.0} %", 100.0 * weight), true));
+    }
+    choices
 }
 
 impl Results {
@@ -177,6 +188,10 @@ impl Results {
             conditions: [Condition::New, Condition::SecondHand]
                 .map(|c| choice(&c.to_string(), capital(&c.to_string()), filters.condition == Some(c)))
                 .into(),
+            colours: colours(&form.colour, asked.colour_weight)
+                .into_iter()
+                .map(|(value, text, chosen)| choice(&value, text, chosen))
+                .collect(),
             offers: app.catalog.items().any(|row| row.item.is_some()),
             wrong: asked.wrong.clone(),
             twins: twins.iter().map(|twin| Card::new(twin, asked.currency, exchange)).collect(),
@@ -308,6 +323,7 @@ fn filtered(path: &str, form: &FilterForm) -> String {
         ("min_rating", &form.min_rating),
         ("type", &form.bag_type),
         ("condition", &form.condition),
+        ("colour", &form.colour),
         ("hide_sold_out", &form.hide_sold_out),
         ("show", &form.show),
     ];
@@ -326,6 +342,17 @@ fn more_address(path: &str, form: &FilterForm, shown: usize, page_size: usize) -
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn colours_are_offered_in_three_steps_and_any_other_is_kept() {
+        let chosen = |given: &str, weight: f32| colours(given, weight).into_iter().find(|c| c.2).unwrap();
+        assert_eq!(
+            (chosen("", 0.0).1, chosen("0.25", 0.25).1, chosen("0.50", 0.5).1),
+            ("Any".into(), "Alike".into(), "The same".into())
+        );
+        assert_eq!(chosen("0.3", 0.3), ("0.3".into(), "Counts 30 %".into(), true));
+        assert_eq!(colours("0.3", 0.3).len(), 4);
+    }
 
     #[test]
     fn an_address_keeps_the_filters_and_escapes_them() {

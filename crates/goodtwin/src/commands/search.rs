@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use goodtwin_core::terminal::one_line_within;
 use goodtwin_core::{Availability, Condition, Currency, Label, Money, Table, config};
 use goodtwin_inference::answer::{Guess, TwinJson};
-use goodtwin_inference::{Answer, CatalogReader, Filters, photo};
+use goodtwin_inference::search::colour_weight;
+use goodtwin_inference::{Answer, CatalogReader, Filters, Look, photo};
 use goodtwin_vision::{Compute, DeviceChoice};
 use goodtwin_web::{ServeConfig, filters};
 use rust_decimal::Decimal;
@@ -41,6 +42,9 @@ pub struct Args {
     /// new or second-hand
     #[arg(long)]
     condition: Option<Condition>,
+    /// How much the colours count beside the shape, 0 to 1
+    #[arg(long, value_name = "WEIGHT", default_value = "0", value_parser = colour_weight)]
+    colour: f32,
     /// Leave out what is sold out
     #[arg(long)]
     hide_sold_out: bool,
@@ -81,9 +85,9 @@ pub fn run(args: Args) -> Outcome {
     let compute = Compute::choose(args.device)?;
     let encoder = catalog.encoder(args.model.as_deref(), &compute)?;
     let features = encoder.embed(&[picture])?.remove(0);
-    let twins = catalog.search(&features.embedding, &wanted, args.k.into(), &exchange)?;
+    let twins = catalog.search(Look::from(&features), args.colour, &wanted, args.k.into(), &exchange)?;
     let guesses = Guess::all(&encoder, &features);
-    let answer = Answer::new(&catalog, sha256, guesses, &wanted, args.currency, &exchange, &twins);
+    let answer = Answer::new(&catalog, sha256, guesses, &wanted, args.colour, args.currency, &exchange, &twins);
     if args.json {
         let json = serde_json::to_string_pretty(&answer);
         say(json.map_err(|e| Failure::new(70, format!("cannot write the answer: {e}")))?)

@@ -25,9 +25,9 @@ fn shop() -> (tempfile::TempDir, Catalog, Encoder) {
 }
 
 fn keys(catalog: &Catalog, encoder: &Encoder, filters: &Filters, k: usize) -> Vec<String> {
-    let query = encoder.embed(&[painted([255, 0, 0])]).unwrap().remove(0).embedding;
+    let query = encoder.embed(&[painted([255, 0, 0])]).unwrap().remove(0);
     let exchange = Exchange::built_in();
-    let twins = catalog.search(&query, filters, k, &exchange).unwrap();
+    let twins = catalog.search(Look::from(&query), 0.0, filters, k, &exchange).unwrap();
     assert!(twins.is_sorted_by(|a, b| a.score >= b.score));
     assert!(k < twins.len() || twins.len() == k || twins.len() == catalog.matching(filters, &exchange));
     twins.iter().map(|t| t.id().trim_start_matches("shop/").to_string()).collect()
@@ -43,9 +43,9 @@ fn each_item_comes_once_by_its_best_picture() {
     assert_eq!(keys(&catalog, &encoder, &Filters::default(), 10), ["one", "two", "three", "four"]);
     assert_eq!(keys(&catalog, &encoder, &Filters::default(), 2), ["one", "two"]);
     assert!(keys(&catalog, &encoder, &Filters::default(), 0).is_empty());
-    let query = encoder.embed(&[painted([0, 0, 255])]).unwrap().remove(0).embedding;
+    let query = encoder.embed(&[painted([0, 0, 255])]).unwrap().remove(0);
     let exchange = Exchange::built_in();
-    let twins = catalog.search(&query, &Filters::default(), 1, &exchange).unwrap();
+    let twins = catalog.search(Look::from(&query), 0.0, &Filters::default(), 1, &exchange).unwrap();
     assert_eq!((twins[0].id(), twins[0].score > 0.9999), ("shop/one", true));
     assert_eq!(twins[0].row.sha256, twins[0].item().unwrap().images[1].sha256);
 }
@@ -93,8 +93,43 @@ fn a_query_that_is_no_embedding_of_this_catalogue_is_refused() {
         (vec![f32::NAN, 0.0, 0.0, 0.0], "holds NaN"),
         (vec![0.0; 4], "L2 norm of 0"),
     ] {
-        let error = catalog.search(&query, &Filters::default(), 3, &exchange).unwrap_err();
+        let look = Look { embedding: &query, ..catalog.look(0) };
+        let error = catalog.search(look, 0.0, &Filters::default(), 3, &exchange).unwrap_err();
         assert!(error.to_string().contains(says), "{error}");
+    }
+    let look = Look { colour: &[1.0], ..catalog.look(0) };
+    let error = catalog.search(look, 0.5, &Filters::default(), 3, &exchange).unwrap_err();
+    assert!(error.to_string().contains("'s colours: has the wrong length: expected 196 values, received 1"), "{error}");
+}
+
+#[test]
+fn colours_count_as_much_as_they_are_told_to() {
+    let (_dir, catalog, encoder) = shop();
+    // In shape like "one", in colour like "four".
+    let (shape, colour) = (painted([255, 0, 0]), painted([255, 180, 0]));
+    let [shape, colour] = [shape, colour].map(|picture| encoder.embed(&[picture]).unwrap().remove(0));
+    let look = Look { embedding: &shape.embedding, colour: &colour.colour };
+    let exchange = Exchange::built_in();
+    let best = |weight: f32| {
+        let twins = catalog.search(look, weight, &Filters::default(), 4, &exchange).unwrap();
+        (twins[0].id().to_owned(), twins[0].score)
+    };
+    let (id, score) = best(0.0);
+    assert_eq!((id.as_str(), score > 0.9999), ("shop/one", true));
+    let (id, score) = best(1.0);
+    assert_eq!((id.as_str(), score > 0.9999), ("shop/four", true));
+    let (id, score) = best(0.5);
+    assert_eq!((id.as_str(), score < 0.9999), ("shop/four", true));
+    for (text, weight) in [
+        ("0", Some(0.0)),
+        ("0.25", Some(0.25)),
+        ("1", Some(1.0)),
+        ("1.01", None),
+        ("-0.1", None),
+        ("NaN", None),
+        ("red", None),
+    ] {
+        assert_eq!(colour_weight(text).ok(), weight, "{text}");
     }
 }
 
@@ -110,8 +145,8 @@ fn an_unknown_type_is_answered_with_the_nearest() {
 fn prices_are_converted_only_where_that_says_something() {
     let (_dir, catalog, encoder) = shop();
     let exchange = Exchange::built_in();
-    let query = encoder.embed(&[painted([255, 0, 0])]).unwrap().remove(0).embedding;
-    let twins = catalog.search(&query, &Filters::default(), 10, &exchange).unwrap();
+    let query = encoder.embed(&[painted([255, 0, 0])]).unwrap().remove(0);
+    let twins = catalog.search(Look::from(&query), 0.0, &Filters::default(), 10, &exchange).unwrap();
     let converted: Vec<_> =
         twins.iter().map(|t| t.converted("EUR".parse().unwrap(), &exchange).map(|m| m.to_string())).collect();
     assert_eq!(converted, [None, Some("100 EUR".to_string()), None, None]);

@@ -46,7 +46,9 @@ fn what_is_built_is_read() {
     assert_eq!(ids, ["shop/a", "shop/b", "shop/b"]);
     let main = &catalog.rows[1];
     assert_eq!(main.sha256, main.item.as_ref().unwrap().images[0].sha256, "the main picture comes first");
-    assert!(catalog.vector(0)[2] > 0.9 && catalog.vector(1)[0] > 0.9 && catalog.vector(2)[1] > 0.9);
+    assert!(
+        catalog.look(0).embedding[2] > 0.9 && catalog.look(1).embedding[0] > 0.9 && catalog.look(2).embedding[1] > 0.9
+    );
     for row in &catalog.rows {
         Picture::decode(&fs::read(catalog.thumbnail(&row.sha256)).unwrap()).unwrap();
     }
@@ -153,7 +155,7 @@ fn what_is_not_what_the_manifest_says_is_refused_by_name() {
     };
     assert!(change(ITEMS, "The a", "The z").contains("items.jsonl: the SHA-256 does not match"));
     assert!(
-        change(MANIFEST, "\"format\": 1", "\"format\": 9").contains("format does not match: expected 1, received 9")
+        change(MANIFEST, "\"format\": 2", "\"format\": 9").contains("format does not match: expected 2, received 9")
     );
     assert!(change(MANIFEST, "\"count\": 3", "\"count\": 4").contains("id does not match"));
     assert!(change(MANIFEST, "{", "[").contains("not a catalogue's manifest"));
@@ -165,13 +167,14 @@ fn what_is_not_what_the_manifest_says_is_refused_by_name() {
 
 #[test]
 fn vectors_that_are_no_unit_vectors_are_refused() {
-    for (value, says) in [(f32::NAN, "vector 0 holds NaN"), (7.0, "has an L2 norm of")] {
+    for (value, says) in [(f32::NAN, "row 0 of `embeddings` holds NaN"), (7.0, "has an L2 norm of")] {
         let (_dir, current) = made();
         let rows = CatalogReader::open(&current).unwrap().rows;
         let parents = CatalogReader::open(&current).unwrap().manifest.parents;
         let (wrong, unit) = ([value, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0]);
-        let vectors: Vec<&[f32]> = vec![&wrong, &unit, &unit];
-        write_files(&current, &rows, &vectors, parents, RunPath::new(Path::new("run")), 4).unwrap();
+        let colour = [1.0].into_iter().chain([0.0; colour::LEN - 1]).collect::<Vec<f32>>();
+        let looks = [&wrong, &unit, &unit].map(|embedding| Look { embedding, colour: &colour });
+        write_files(&current, &rows, &looks, parents, RunPath::new(Path::new("run")), 4).unwrap();
         let refused = refusal(&current);
         assert!(refused.contains(EMBEDDINGS) && refused.contains(says), "{refused}");
     }

@@ -1,0 +1,127 @@
+//! The colours of what a picture shows, whatever its shape: the embedding is made from luma, and this is what it leaves out.
+//!
+//! A histogram over Ottosson's Oklab (2020), in which steps that look alike are alike; each pixel is shared among the cells
+//! around it, so that a little more light does not make another colour. Square roots make of the dot product of two such
+//! histograms the Bhattacharyya coefficient: 1 for the same colours in the same shares, 0 for none in common.
+
+use goodtwin_imaging::Picture;
+
+use crate::activation::Activation;
+
+/// Cells along lightness, from green to red, from blue to yellow.
+const CELLS: [usize; 3] = [4, 7, 7];
+/// The least and the greatest value along each; what is beyond counts as the last cell.
+const RANGE: [(f32, f32); 3] = [(0.0, 1.0), (-0.24, 0.24), (-0.24, 0.24)];
+/// Values of a histogram.
+pub const LEN: usize = CELLS[0] * CELLS[1] * CELLS[2];
+
+/// Colours of the places that are bag, or of the whole picture where that is not known; of length 1 (Euclidean), none below 0.
+pub fn histogram(picture: &Picture, bag: Option<&Activation>) -> Vec<f32> {
+    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    let mut cells = vec![0f32; LEN];
+    for (n, pixel) in picture.rgb().chunks_exact(3).enumerate() {
+        let part = |at: usize, of: usize| (at as f32 + 0.5) / of as f32;
+        let weight = bag.map_or(1.0, |bag| bag.at(part(n % width, width), part(n / width, height)).clamp(0.0, 1.0));
+        if weight > 0.0 {
+            share([pixel[0], pixel[1], pixel[2]], weight, &mut cells);
+        }
+    }
+    let length = cells.iter().sum::<f32>().sqrt();
+    if length > 0.0 {
+        cells.iter_mut().for_each(|cell| *cell = cell.sqrt() / length);
+        return cells;
+    }
+    match bag {
+        // A mask that sees no bag at all says nothing of its colours.
+        Some(_) => histogram(picture, None),
+        None => vec![1.0 / (LEN as f32).sqrt(); LEN],
+    }
+}
+
+/// Add a pixel to the two cells around it along each axis.
+fn share(rgb: [u8; 3], weight: f32, cells: &mut [f32]) {
+    let values = oklab(rgb);
+    let places: [(usize, f32); 3] = std::array::from_fn(|axis| {
+        let (least, greatest) = RANGE[axis];
+        let last = (CELLS[axis] - 1) as f32;
+        let at = ((values[axis] - least) / (greatest - least) * last).clamp(0.0, last);
+        let cell = (at as usize).min(CELLS[axis] - 2);
+        (cell, at - cell as f32)
+    });
+    for corner in 0..8 {
+        let side = |axis: usize| corner >> axis & 1;
+        let part = |axis: usize| if side(axis) == 1 { places[axis].1 } else { 1.0 - places[axis].1 };
+        let at = |axis: usize| places[axis].0 + side(axis);
+        cells[(at(0) * CELLS[1] + at(1)) * CELLS[2] + at(2)] += weight * part(0) * part(1) * part(2);
+    }
+}
+
+/// sRGB to lightness, green to red, blue to yellow.
+fn oklab(rgb: [u8; 3]) -> [f32; 3] {
+    let [r, g, b] = rgb.map(|v| {
+        let v = f32::from(v) / 255.0;
+        if v <= 0.04045 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }
+    });
+    let l = (0.412_221_47 * r + 0.536_332_55 * g + 0.051_445_995 * b).cbrt();
+    let m = (0.211_903_5 * r + 0.680_699_5 * g + 0.107_396_96 * b).cbrt();
+    let s = (0.088_302_46 * r + 0.281_718_85 * g + 0.629_978_7 * b).cbrt();
+    [
+        0.210_454_26 * l + 0.793_617_8 * m - 0.004_072_047 * s,
+        1.977_998_5 * l - 2.428_592_2 * m + 0.450_593_7 * s,
+        0.025_904_037 * l + 0.782_771_77 * m - 0.808_675_77 * s,
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain(rgb: [u8; 3]) -> Picture {
+        Picture::new(8, 4, rgb.repeat(32))
+    }
+
+    fn alike(a: &[f32], b: &[f32]) -> f32 {
+        a.iter().zip(b).map(|(a, b)| a * b).sum()
+    }
+
+    #[test]
+    fn oklab_is_as_published() {
+        // Ottosson's table of test values is in XYZ; these are his sRGB primaries, to three digits.
+        for (rgb, expected) in [
+            ([255, 255, 255], [1.0, 0.0, 0.0]),
+            ([255, 0, 0], [0.628, 0.225, 0.126]),
+            ([0, 255, 0], [0.866, -0.234, 0.179]),
+            ([0, 0, 255], [0.452, -0.032, -0.312]),
+            ([0, 0, 0], [0.0, 0.0, 0.0]),
+        ] {
+            for (value, expected) in oklab(rgb).iter().zip(expected) {
+                assert!((value - expected).abs() < 1e-3, "{rgb:?}: {value}, expected {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn near_colours_are_more_alike_than_far_ones() {
+        let of = |rgb: [u8; 3]| histogram(&plain(rgb), None);
+        let red = of([200, 30, 30]);
+        assert!((alike(&red, &red) - 1.0).abs() < 1e-5);
+        let (near, far) = (alike(&red, &of([180, 40, 35])), alike(&red, &of([30, 60, 190])));
+        assert!(near > 0.8 && far < 0.1, "{near} {far}");
+        let brighter = alike(&of([90, 60, 30]), &of([110, 75, 40]));
+        assert!(brighter > 0.8, "{brighter}");
+    }
+
+    #[test]
+    fn the_mask_says_whose_colours_count() {
+        // Red on the left, white on the right.
+        let rgb = (0..32).flat_map(|n| if n % 8 < 4 { [200, 30, 30] } else { [255; 3] }).collect();
+        let picture = Picture::new(8, 4, rgb);
+        let mask = |values: [f32; 4]| Activation { height: 1, width: 4, values: values.to_vec() };
+        let red = histogram(&plain([200, 30, 30]), None);
+        let on_bag = histogram(&picture, Some(&mask([1.0, 1.0, 0.0, 0.0])));
+        assert!(alike(&red, &on_bag) > 0.95);
+        assert!(alike(&red, &histogram(&picture, None)) < 0.8);
+        assert_eq!(histogram(&picture, Some(&mask([0.0; 4]))), histogram(&picture, None));
+        assert_eq!(on_bag.len(), LEN);
+    }
+}
