@@ -339,6 +339,7 @@ fn a_device_a_type_and_a_rating_that_are_none() {
     refused(search(&["--min-rating", "superb"]), 2, &["superb", "not-good-enough, its-a-start"]);
     refused(search(&["--min-rating", "god"]), 2, &["did you mean `good`?"]);
     refused(search(&["--max-price", "cheap"]), 2, &["cheap"]);
+    refused(search(&["--colour", "1.5"]), 2, &["`1.5` is not a weight for the colours: expected a number from 0 to 1"]);
     refused(search(&["--currency", "euros"]), 2, &["euros"]);
     let mut device = goodtwin(["search", "--device", "tpu", "--catalog"]);
     refused(run(device.arg(small.catalog()).arg(&photo)), 2, &["tpu", "auto, cpu or gpu"]);

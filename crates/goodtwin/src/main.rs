@@ -35,7 +35,7 @@ enum Command {
     Weights(commands::weights::Args),
     /// Measure a run on held-out families, beside the untouched trunk
     Eval(commands::eval::Args),
-    /// List runs, or compare two
+    /// List runs, compare two, pool the parts of a cross-validation
     Runs(commands::runs::Args),
     /// Make the catalogue of embeddings that search and serve read
     Catalog(commands::catalog::Args),

@@ -377,7 +377,7 @@ impl Config {
             if !stores.iter().any(|s| &s.file.name == name) {
                 let names: Vec<&str> = stores.iter().map(|s| s.file.name.as_str()).collect();
                 let hint = config::nearest(name, names.iter().copied());
-                let hint = hint.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
+                let hint = hint.map_or_else(|| ".".into(), |n| format!("; did you mean `{n}`?"));
                 return Err(wrong(format!("there is no store `{name}`{hint} Stores: {}", names.join(", "))));
             }
         }

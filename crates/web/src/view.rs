@@ -145,7 +145,7 @@ struct Choice {
 
 /// How much colours may count, and in words. A weight of somebody's own, from an address, is kept as it is.
 fn colours(given: &str, weight: f32) -> Vec<(String, String, bool)> {
-    let offered = [("", "Any", 0.0), ("0.25", "Alike", 0.25), ("0.5", "The same", 0.5)];
+    let offered = [("", "Any", 0.0), ("0.25", "Alike", 0.25), ("0.5", "Very alike", 0.5)];
     let mut choices: Vec<_> = offered.map(|(value, text, of)| (value.to_owned(), text.to_owned(), of == weight)).into();
     if !choices.iter().any(|(_, _, chosen)| *chosen) {
         choices.push((given.trim().to_owned(), format!("Counts {:.0} %", 100.0 * weight), true));
@@ -348,7 +348,7 @@ mod tests {
         let chosen = |given: &str, weight: f32| colours(given, weight).into_iter().find(|c| c.2).unwrap();
         assert_eq!(
             (chosen("", 0.0).1, chosen("0.25", 0.25).1, chosen("0.50", 0.5).1),
-            ("Any".into(), "Alike".into(), "The same".into())
+            ("Any".into(), "Alike".into(), "Very alike".into())
         );
         assert_eq!(chosen("0.3", 0.3), ("0.3".into(), "Counts 30 %".into(), true));
         assert_eq!(colours("0.3", 0.3).len(), 4);
