@@ -167,17 +167,22 @@ fn what_is_not_what_the_manifest_says_is_refused_by_name() {
 
 #[test]
 fn vectors_that_are_no_unit_vectors_are_refused() {
-    for (value, says) in [(f32::NAN, "row 0 of `embeddings` holds NaN"), (7.0, "has an L2 norm of")] {
+    let (unit, colours) = ([1.0, 0.0, 0.0, 0.0], [1.0].into_iter().chain([0.0; colour::LEN - 1]));
+    let colours: Vec<f32> = colours.collect();
+    let off = |values: &[f32], value: f32| [&[value], &values[1..]].concat();
+    let wrong = |embedding: &[f32], colour: &[f32], says: &str| {
         let (_dir, current) = made();
         let rows = CatalogReader::open(&current).unwrap().rows;
         let parents = CatalogReader::open(&current).unwrap().manifest.parents;
-        let (wrong, unit) = ([value, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0]);
-        let colour = [1.0].into_iter().chain([0.0; colour::LEN - 1]).collect::<Vec<f32>>();
-        let looks = [&wrong, &unit, &unit].map(|embedding| Look { embedding, colour: &colour });
+        let right = Look { embedding: &unit, colour: &colours };
+        let looks = [Look { embedding, colour }, right, right];
         write_files(&current, &rows, &looks, parents, RunPath::new(Path::new("run")), 4).unwrap();
         let refused = refusal(&current);
         assert!(refused.contains(EMBEDDINGS) && refused.contains(says), "{refused}");
-    }
+    };
+    wrong(&off(&unit, f32::NAN), &colours, "row 0 of `embeddings` holds NaN");
+    wrong(&off(&unit, 7.0), &colours, "row 0 of `embeddings` has an L2 norm of 7");
+    wrong(&unit, &off(&colours, 0.5), "row 0 of `colours` has an L2 norm of 0.5");
 }
 
 #[test]
