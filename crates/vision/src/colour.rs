@@ -21,7 +21,9 @@ pub fn histogram(picture: &Picture, bag: Option<&Activation>) -> Vec<f32> {
     let mut cells = vec![0f32; LEN];
     for (n, pixel) in picture.rgb().chunks_exact(3).enumerate() {
         let part = |at: usize, of: usize| (at as f32 + 0.5) / of as f32;
-        let weight = bag.map_or(1.0, |bag| bag.at(part(n % width, width), part(n / width, height)).clamp(0.0, 1.0));
+        // Squared, or the ground would seep in wherever the mask is in doubt, and there is more ground than bag.
+        let weight =
+            bag.map_or(1.0, |bag| bag.at(part(n % width, width), part(n / width, height)).clamp(0.0, 1.0).powi(2));
         if weight > 0.0 {
             share([pixel[0], pixel[1], pixel[2]], weight, &mut cells);
         }
