@@ -163,7 +163,11 @@ fn read_manifest(dir: &Path) -> Result<CatalogManifest> {
     })?;
     let wrong = |e| CoreError::data(&path, format!("not a catalogue's manifest: {e}"));
     let version: Version = serde_json::from_slice(&bytes).map_err(wrong)?;
-    equal(&path, "format", FORMAT, version.format)?;
+    if version.format != FORMAT {
+        let received = version.format;
+        let what = format!("the format does not match: expected {FORMAT}, received {received}{REBUILD}");
+        return Err(CoreError::data(path, what).into());
+    }
     let manifest: CatalogManifest = serde_json::from_slice(&bytes).map_err(wrong)?;
     equal(&path, "id", manifest.work_out_id(), &manifest.id)?;
     Ok(manifest)

@@ -155,7 +155,8 @@ fn what_is_not_what_the_manifest_says_is_refused_by_name() {
     };
     assert!(change(ITEMS, "The a", "The z").contains("items.jsonl: the SHA-256 does not match"));
     assert!(
-        change(MANIFEST, "\"format\": 2", "\"format\": 9").contains("format does not match: expected 2, received 9")
+        change(MANIFEST, "\"format\": 2", "\"format\": 9")
+            .contains("format does not match: expected 2, received 9: `goodtwin catalog build`")
     );
     assert!(change(MANIFEST, "\"count\": 3", "\"count\": 4").contains("id does not match"));
     assert!(change(MANIFEST, "{", "[").contains("not a catalogue's manifest"));
