@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use goodtwin_core::{BagType, ContentId};
 use goodtwin_imaging::Picture;
-use goodtwin_vision::{Compute, Embedder, Features, colour};
+use goodtwin_vision::{Compute, Embedder, Features};
 
-use crate::{Error, Result};
+use crate::{Error, Look, Result};
 
 type Frame = dyn Fn(&Picture) -> Picture + Send + Sync;
 type Embed = dyn Fn(&[Picture]) -> Result<Vec<Features>, goodtwin_vision::Error> + Send + Sync;
@@ -50,11 +50,7 @@ impl Encoder {
             let what = format!("count is wrong: expected {}, received {}", pictures.len(), features.len());
             return Err(Error::Embedding { what });
         }
-        for f in &features {
-            check_unit(&f.embedding, self.dim).map_err(|what| Error::Embedding { what })?;
-            check_unit(&f.colour, colour::LEN)
-                .map_err(|what| Error::Embedding { what: format!("'s colours: {what}") })?;
-        }
+        features.iter().try_for_each(|f| Look::from(f).check(self.dim))?;
         Ok(features)
     }
 }

@@ -14,7 +14,7 @@ use crate::encoder::check_unit;
 use crate::manifest::{
     COLOURS, CatalogManifest, EMBEDDINGS, FORMAT, FileEntry, ITEMS, MANIFEST, TENSOR, Thumbnails, thumbnail_path,
 };
-use crate::{Encoder, Result};
+use crate::{Encoder, Error, Result};
 
 /// What is known of how a picture looks.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +23,15 @@ pub struct Look<'a> {
     pub embedding: &'a [f32],
     /// [`colour::histogram`], of L2 norm 1.
     pub colour: &'a [f32],
+}
+
+impl Look<'_> {
+    /// Refuse what is no embedding of `dim` values, or no colours.
+    pub(crate) fn check(&self, dim: usize) -> Result<()> {
+        check_unit(self.embedding, dim).map_err(|what| Error::Embedding { what })?;
+        let of_colours = |what| Error::Embedding { what: format!("'s colours: {what}") };
+        check_unit(self.colour, colour::LEN).map_err(of_colours)
+    }
 }
 
 impl<'a> From<&'a Features> for Look<'a> {
@@ -203,7 +212,7 @@ fn parse_vectors(path: &Path, bytes: &[u8], manifest: &CatalogManifest) -> Resul
     };
     let (embeddings, colours) = (values(TENSOR, manifest.dim)?, values(COLOURS, colour::LEN)?);
     let rows = embeddings.chunks_exact(manifest.dim.max(1)).zip(colours.chunks_exact(colour::LEN));
-    Ok(rows.flat_map(|(embedding, colour)| [embedding, colour].concat()).collect())
+    Ok(rows.flat_map(|(embedding, colour)| embedding.iter().chain(colour).copied()).collect())
 }
 
 /// The runs of rows that belong to one item. Writers sort rows by item, and the id covers their order.

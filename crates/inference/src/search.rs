@@ -1,13 +1,11 @@
 //! Twins of an embedding: the filters, and the answer in order.
 
 use goodtwin_core::{Availability, BagType, Condition, Currency, Exchange, Item, Label, Money, Row, config};
-use goodtwin_vision::colour;
 use serde::Serialize;
 
-use crate::encoder::check_unit;
+use crate::Result;
 use crate::reader::{Catalog, Look, item_key};
 use crate::scan::Space;
-use crate::{Error, Result};
 
 /// Which items may be twins. An item that does not say what a filter asks about is left out; one of a conventional store is
 /// no twin whatever is asked.
@@ -99,7 +97,7 @@ impl Catalog {
     /// embeddings, and `colour_weight` (0 to 1) times how alike the colours are.
     ///
     /// # Errors
-    /// [`Error::Embedding`] for a query of another length, or that is not of unit vectors.
+    /// [`Error::Embedding`](crate::Error::Embedding) for a query of another length, or that is not of unit vectors.
     pub fn search(
         &self,
         query: Look<'_>,
@@ -108,9 +106,7 @@ impl Catalog {
         k: usize,
         exchange: &Exchange,
     ) -> Result<Vec<Twin<'_>>> {
-        check_unit(query.embedding, self.manifest.dim).map_err(|what| Error::Embedding { what })?;
-        check_unit(query.colour, colour::LEN)
-            .map_err(|what| Error::Embedding { what: format!("'s colours: {what}") })?;
+        query.check(self.manifest.dim)?;
         let shape = query.embedding.iter().map(|v| v * (1.0 - colour_weight));
         let both: Vec<f32> = shape.chain(query.colour.iter().map(|v| v * colour_weight)).collect();
         let space = Space { vectors: &self.vectors, groups: &self.groups };

@@ -164,9 +164,8 @@ fn write_files(
     run: RunPath,
     dim: usize,
 ) -> Result<CatalogManifest> {
-    let bytes = |values: fn(&Look<'_>) -> Vec<u8>| looks.iter().flat_map(values).collect::<Vec<u8>>();
-    let embedded = bytes(|look| look.embedding.iter().flat_map(|x| x.to_le_bytes()).collect());
-    let colours = bytes(|look| look.colour.iter().flat_map(|x| x.to_le_bytes()).collect());
+    let embedded: Vec<u8> = looks.iter().flat_map(|look| look.embedding).flat_map(|x| x.to_le_bytes()).collect();
+    let colours: Vec<u8> = looks.iter().flat_map(|look| look.colour).flat_map(|x| x.to_le_bytes()).collect();
     let tensor = |length: usize, bytes| {
         TensorView::new(Dtype::F32, vec![looks.len(), length], bytes).expect("the encoder checked every length")
     };

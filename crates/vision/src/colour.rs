@@ -4,6 +4,8 @@
 //! around it, so that a little more light does not make another colour. Square roots make of the dot product of two such
 //! histograms the Bhattacharyya coefficient: 1 for the same colours in the same shares, 0 for none in common.
 
+use std::sync::LazyLock;
+
 use goodtwin_imaging::Picture;
 
 use crate::activation::Activation;
@@ -29,15 +31,12 @@ pub fn histogram(picture: &Picture, bag: Option<&Activation>) -> Vec<f32> {
         }
     }
     let length = cells.iter().sum::<f32>().sqrt();
-    if length > 0.0 {
-        cells.iter_mut().for_each(|cell| *cell = cell.sqrt() / length);
-        return cells;
+    // A mask that sees no bag at all says nothing of its colours.
+    if length == 0.0 && bag.is_some() {
+        return histogram(picture, None);
     }
-    match bag {
-        // A mask that sees no bag at all says nothing of its colours.
-        Some(_) => histogram(picture, None),
-        None => vec![1.0 / (LEN as f32).sqrt(); LEN],
-    }
+    cells.iter_mut().for_each(|cell| *cell = cell.sqrt() / length);
+    cells
 }
 
 /// Add a pixel to the two cells around it along each axis.
@@ -58,12 +57,17 @@ fn share(rgb: [u8; 3], weight: f32, cells: &mut [f32]) {
     }
 }
 
+/// The light of each value of sRGB: worked out once, as a picture has thousands of pixels.
+static LIGHT: LazyLock<[f32; 256]> = LazyLock::new(|| {
+    std::array::from_fn(|v| {
+        let v = v as f32 / 255.0;
+        if v <= 0.04045 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }
+    })
+});
+
 /// sRGB to lightness, green to red, blue to yellow.
 fn oklab(rgb: [u8; 3]) -> [f32; 3] {
-    let [r, g, b] = rgb.map(|v| {
-        let v = f32::from(v) / 255.0;
-        if v <= 0.04045 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }
-    });
+    let [r, g, b] = rgb.map(|v| LIGHT[usize::from(v)]);
     let l = (0.412_221_47 * r + 0.536_332_55 * g + 0.051_445_995 * b).cbrt();
     let m = (0.211_903_5 * r + 0.680_699_5 * g + 0.107_396_96 * b).cbrt();
     let s = (0.088_302_46 * r + 0.281_718_85 * g + 0.629_978_7 * b).cbrt();

@@ -11,12 +11,12 @@ use rayon::prelude::*;
 use crate::activation::{Activation, activations};
 use crate::{Checkpoint, Compute, ModelCard, Preprocess, Result, Top, Trunk, colour};
 
-/// Inputs a batch hold at most this many values, so that memory does not grow with the number of pictures: 8 pictures at
-/// 224 px.
+/// Inputs a batch hold at most this many values on the CPU, so that memory does not grow with the number of pictures: 8 pictures
+/// at 224 px.
 const VALUES_A_BATCH: usize = 8 * 3 * 224 * 224;
 
-/// Pictures a batch on a GPU.
-const ON_A_GPU: usize = 64;
+/// Pictures a batch at most.
+const BATCH: usize = 64;
 
 /// What the network says of one picture.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,11 +114,8 @@ impl Embedder {
     /// Embed pictures, in batches.
     pub fn embed(&self, pictures: &[Picture]) -> Result<Vec<Features>> {
         let mut all = Vec::with_capacity(pictures.len());
-        // A card is kept busy by as many as it is given; memory is the convolutions' own affair there.
-        let on_cpu = self.device == Device::flex();
-        let at_once = if on_cpu { batch_size(&self.card.preprocess) } else { ON_A_GPU };
-        for batch in pictures.chunks(at_once) {
-            let preprocess = &self.card.preprocess;
+        let preprocess = &self.card.preprocess;
+        for batch in pictures.chunks(batch_size(preprocess, &self.device)) {
             let seen = |picture: &Picture| {
                 let mut frames = preprocess.frames(picture);
                 let planes: Vec<f32> = frames.iter().flat_map(|framed| preprocess.planes(framed)).collect();
@@ -151,9 +148,11 @@ fn places(mask: Tensor<4>) -> Vec<Activation> {
     values.chunks(height * width).map(|values| Activation { height, width, values: values.to_vec() }).collect()
 }
 
-/// How many pictures go through the trunk at once.
-pub fn batch_size(preprocess: &Preprocess) -> usize {
-    (VALUES_A_BATCH / preprocess.len()).clamp(1, 64)
+/// How many pictures go through the trunk at once. A card is kept busy by as many as it is given, and its convolutions see to
+/// their own memory.
+pub fn batch_size(preprocess: &Preprocess, device: &Device) -> usize {
+    let most = if *device == Device::flex() { VALUES_A_BATCH / preprocess.len() } else { BATCH };
+    most.clamp(1, BATCH)
 }
 
 /// Pictures, preprocessed on all cores, as the network's input `[n * crops, 3, size, size]`.

@@ -10,7 +10,7 @@
 //! - [`resnet50`]: stages 1 to 3, and stage 4, in Burn.
 //! - [`import`]: ResNet-50's weights, a file of the user's with torchvision's names in, folded weights out.
 //! - [`cpu`]: the same convolutions on the CPU, with weights that never change: Winograd's algorithm in AVX-512, AVX2 or NEON.
-//! - `gpu`, with the cargo feature of that name: the same on a GPU, by kernels for Winograd's algorithm and Burn's matrix product.
+//! - `gpu`, with the cargo feature of that name: the same on a GPU, by kernels for Winograd's algorithm.
 //! - [`mask`]: maps in, where the bag is out.
 //! - [`pooling`]: maps in, vectors out: flatten, mean, generalised mean, grid, and a grid over the bag alone.
 //! - [`top`]: [`Top`], what is fine-tuned: block 5, the dense layer, the softmax.

@@ -89,6 +89,7 @@ impl Block {
 
     /// The same block with weights in other numbers, for a GPU; maps come in and go out in f32.
     pub fn at(self, precision: Precision) -> Block {
+        // Winograd's transforms leave bf16 too few digits.
         #[cfg(feature = "gpu")]
         if let Some(Fixed::Gpu(fixed)) = self.fixed.as_deref()
             && precision == Precision::F16

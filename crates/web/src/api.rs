@@ -41,17 +41,8 @@ async fn answer(
     let (catalog, exchange) = (&app.catalog, &app.config.exchange);
     let Asked { filters, colour_weight, currency, show, .. } = asked;
     let twins = catalog.search(query.look(), colour_weight, &filters, show, exchange).map_err(Problem::internal)?;
-    let answer = Answer::new(
-        catalog,
-        query.sha256.clone(),
-        query.looks_like.clone(),
-        &filters,
-        colour_weight,
-        currency,
-        exchange,
-        &twins,
-    );
-    Ok(answer)
+    let (photo, looks_like) = (query.sha256, query.looks_like);
+    Ok(Answer::new(catalog, photo, looks_like, &filters, colour_weight, currency, exchange, &twins))
 }
 
 /// `GET /healthz`: which catalogue answers.

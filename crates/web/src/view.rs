@@ -144,11 +144,14 @@ struct Choice {
 }
 
 /// How much colours may count, and in words. A weight of somebody's own, from an address, is kept as it is.
-fn colours(given: &str, weight: f32) -> Vec<(String, String, bool)> {
+fn colours(given: &str, weight: f32) -> Vec<Choice> {
     let offered = [("", "Any", 0.0), ("0.25", "Alike", 0.25), ("0.5", "Very alike", 0.5)];
-    let mut choices: Vec<_> = offered.map(|(value, text, of)| (value.to_owned(), text.to_owned(), of == weight)).into();
-    if !choices.iter().any(|(_, _, chosen)| *chosen) {
-        choices.push((given.trim().to_owned(), format!("Counts {:.0} %", 100.0 * weight), true));
+    let choice =
+        |(value, text, of): (&str, &str, f32)| Choice { value: value.into(), text: text.into(), chosen: of == weight };
+    let mut choices: Vec<Choice> = offered.map(choice).into();
+    if !choices.iter().any(|choice| choice.chosen) {
+        let text = format!("Counts {:.0} %", 100.0 * weight);
+        choices.push(Choice { value: given.trim().into(), text, chosen: true });
     }
     choices
 }
@@ -188,10 +191,7 @@ impl Results {
             conditions: [Condition::New, Condition::SecondHand]
                 .map(|c| choice(&c.to_string(), capital(&c.to_string()), filters.condition == Some(c)))
                 .into(),
-            colours: colours(&form.colour, asked.colour_weight)
-                .into_iter()
-                .map(|(value, text, chosen)| choice(&value, text, chosen))
-                .collect(),
+            colours: colours(&form.colour, asked.colour_weight),
             offers: app.catalog.items().any(|row| row.item.is_some()),
             wrong: asked.wrong.clone(),
             twins: twins.iter().map(|twin| Card::new(twin, asked.currency, exchange)).collect(),
@@ -345,7 +345,10 @@ mod tests {
 
     #[test]
     fn colours_are_offered_in_three_steps_and_any_other_is_kept() {
-        let chosen = |given: &str, weight: f32| colours(given, weight).into_iter().find(|c| c.2).unwrap();
+        let chosen = |given: &str, weight: f32| {
+            let choice = colours(given, weight).into_iter().find(|choice| choice.chosen).unwrap();
+            (choice.value, choice.text, choice.chosen)
+        };
         assert_eq!(
             (chosen("", 0.0).1, chosen("0.25", 0.25).1, chosen("0.50", 0.5).1),
             ("Any".into(), "Alike".into(), "Very alike".into())

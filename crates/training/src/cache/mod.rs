@@ -196,7 +196,7 @@ impl Source<'_> {
             let (send, receive) = sync_channel(1);
             scope.spawn(move || {
                 let views = pictures[0].1.len();
-                for batch in pictures.chunks((batch_size(self.preprocess) / views).max(1)) {
+                for batch in pictures.chunks((batch_size(self.preprocess, self.compute.device()) / views).max(1)) {
                     let inputs = self.inputs(batch);
                     let failed = inputs.is_err();
                     // An error at the other end has ended the loop there.

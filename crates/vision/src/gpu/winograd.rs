@@ -1,7 +1,10 @@
-//! The kernels, in CubeCL's dialect of Rust: a compiler at run time makes WGSL or SPIR-V of them.
+//! The kernels, in CubeCL's dialect of Rust: a compiler at run time makes WGSL of them.
 //!
 //! A thread stands for one channel of one tile; neighbours in a warp have neighbouring channels, so that what they read and write
 //! lies side by side. All sums are in f32.
+
+// Loops over rows and columns of tiles read as the formulas do, and unroll.
+#![allow(clippy::needless_range_loop)]
 
 // The kernels' macro names its own crate.
 use burn::cubecl;
@@ -38,6 +41,61 @@ pub const fn tiles(height: usize, width: usize) -> usize {
     height.div_ceil(M) * width.div_ceil(M)
 }
 
+/// What a thread works on.
+#[derive(CubeType)]
+struct Place {
+    channel: usize,
+    tile: usize,
+    image: usize,
+    /// The tile's row and column among those of its map.
+    row: usize,
+    column: usize,
+}
+
+/// The place of this thread, among the tiles of images `first` and on.
+#[cube]
+fn place_of_thread(first: usize, channels: usize, height: usize, width: usize) -> Place {
+    let across = (width + comptime!(M - 1)) / M;
+    let down = (height + comptime!(M - 1)) / M;
+    let tile = ABSOLUTE_POS / channels;
+    Place {
+        channel: ABSOLUTE_POS % channels,
+        tile,
+        image: first + tile / (across * down),
+        row: tile / across % down,
+        column: tile % across,
+    }
+}
+
+/// A value of a map that begins at `from`, with a border of one so that no number is below nought: 0 on the border and beyond.
+#[cube]
+fn bordered(maps: &Tensor<f32>, from: usize, y: usize, x: usize, height: usize, width: usize) -> f32 {
+    let inside = y >= 1 && y <= height && x >= 1 && x <= width;
+    // What is not wanted is read from the beginning of the buffer, which is always there.
+    let at = select(inside, from + (y - 1) * maps.stride(2) + (x - 1) * maps.stride(3), 0);
+    select(inside, maps[at], 0.0)
+}
+
+/// A row of a transform: the values from `from` on, `step` apart, times the factors that are not 0, added to `start`.
+#[cube]
+fn combined(
+    start: f32,
+    values: &Array<f32>,
+    #[comptime] from: usize,
+    #[comptime] step: usize,
+    #[comptime] factors: [f32; 6],
+) -> f32 {
+    let mut sum = start;
+    #[unroll]
+    for k in 0..A {
+        let factor = comptime!(factors[k]);
+        if comptime!(factor != 0.0) {
+            sum += values[comptime!(from + k * step)] * factor;
+        }
+    }
+    sum
+}
+
 /// Tiles of the maps of images `first` and on, each transformed: `[n, c, h, w]` with any strides to `[36, rows, c]`, of whose rows the
 /// first `tiles` are written.
 #[cube(launch_unchecked)]
@@ -55,26 +113,15 @@ pub fn tiles_in<E: Float>(
     if ABSOLUTE_POS >= tiles * channels {
         terminate!();
     }
-    let across = (width + comptime!(M - 1)) / M;
-    let down = (height + comptime!(M - 1)) / M;
-    let channel = ABSOLUTE_POS % channels;
-    let tile = ABSOLUTE_POS / channels;
-    let image = first + tile / (across * down);
-    let top = tile / across % down * M;
-    let left = tile % across * M;
-    let from = image * maps.stride(0) + channel * maps.stride(1);
+    let place = place_of_thread(first, channels, height, width);
+    let from = place.image * maps.stride(0) + place.channel * maps.stride(1);
 
     let mut values = Array::<f32>::new(PRODUCTS);
     #[unroll]
     for i in 0..A {
-        // With a border of one, so that no number is below nought.
-        let y = top + i;
         #[unroll]
         for j in 0..A {
-            let x = left + j;
-            let inside = y >= 1 && y <= height && x >= 1 && x <= width;
-            let at = select(inside, from + (y - 1) * maps.stride(2) + (x - 1) * maps.stride(3), 0);
-            values[i * A + j] = select(inside, maps[at], 0.0);
+            values[i * A + j] = bordered(maps, from, place.row * M + i, place.column * M + j, height, width);
         }
     }
     let mut half = Array::<f32>::new(PRODUCTS);
@@ -82,30 +129,16 @@ pub fn tiles_in<E: Float>(
     for i in 0..A {
         #[unroll]
         for j in 0..A {
-            let mut sum = f32::new(0.0);
-            #[unroll]
-            for k in 0..A {
-                let factor = comptime!(INPUT[i][k]);
-                if comptime!(factor != 0.0) {
-                    sum += values[k * A + j] * factor;
-                }
-            }
-            half[i * A + j] = sum;
+            half[i * A + j] = combined(f32::new(0.0), &values, j, A, comptime!(INPUT[i]));
         }
     }
     #[unroll]
     for i in 0..A {
         #[unroll]
         for j in 0..A {
-            let mut sum = f32::new(0.0);
-            #[unroll]
-            for k in 0..A {
-                let factor = comptime!(INPUT[j][k]);
-                if comptime!(factor != 0.0) {
-                    sum += half[i * A + k] * factor;
-                }
-            }
-            tiles_out[((i * A + j) * rows + tile) * channels + channel] = E::cast_from(sum * comptime!(1.0 / SCALE));
+            let value = combined(f32::new(0.0), &half, comptime!(i * A), 1usize, comptime!(INPUT[j]));
+            let to = ((i * A + j) * rows + place.tile) * channels + place.channel;
+            tiles_out[to] = E::cast_from(value * comptime!(1.0 / SCALE));
         }
     }
 }
@@ -129,11 +162,7 @@ pub fn tiles_back<E: Float>(
     if ABSOLUTE_POS >= tiles * channels {
         terminate!();
     }
-    let across = (width + comptime!(M - 1)) / M;
-    let down = (height + comptime!(M - 1)) / M;
-    let channel = ABSOLUTE_POS % channels;
-    let tile = ABSOLUTE_POS / channels;
-    let image = first + tile / (across * down);
+    let place = place_of_thread(first, channels, height, width);
 
     let mut half = Array::<f32>::new(M * A);
     #[unroll]
@@ -141,19 +170,12 @@ pub fn tiles_back<E: Float>(
         let mut column = Array::<f32>::new(A);
         #[unroll]
         for k in 0..A {
-            column[k] = f32::cast_from(products[((k * A + j) * rows + tile) * channels + channel]) * comptime!(SCALE);
+            let from = ((k * A + j) * rows + place.tile) * channels + place.channel;
+            column[k] = f32::cast_from(products[from]) * comptime!(SCALE);
         }
         #[unroll]
         for i in 0..M {
-            let mut sum = f32::new(0.0);
-            #[unroll]
-            for k in 0..A {
-                let factor = comptime!(OUTPUT[i][k]);
-                if comptime!(factor != 0.0) {
-                    sum += column[k] * factor;
-                }
-            }
-            half[i * A + j] = sum;
+            half[i * A + j] = combined(f32::new(0.0), &column, 0usize, 1usize, comptime!(OUTPUT[i]));
         }
     }
     let mut values = Array::<f32>::new(M * M);
@@ -161,15 +183,8 @@ pub fn tiles_back<E: Float>(
     for i in 0..M {
         #[unroll]
         for j in 0..M {
-            let mut sum = bias[channel];
-            #[unroll]
-            for k in 0..A {
-                let factor = comptime!(OUTPUT[j][k]);
-                if comptime!(factor != 0.0) {
-                    sum += half[i * A + k] * factor;
-                }
-            }
-            values[i * M + j] = max(sum, 0.0);
+            let value = combined(bias[place.channel], &half, comptime!(i * A), 1usize, comptime!(OUTPUT[j]));
+            values[i * M + j] = max(value, 0.0);
         }
     }
 
@@ -177,21 +192,19 @@ pub fn tiles_back<E: Float>(
     let side = comptime!(M / cell);
     let lines = height / cell;
     let columns = width / cell;
-    let top = tile / across % down * side;
-    let left = tile % across * side;
     #[unroll]
     for i in 0..side {
         #[unroll]
         for j in 0..side {
-            let y = top + i;
-            let x = left + j;
+            let y = place.row * side + i;
+            let x = place.column * side + j;
             if y < lines && x < columns {
                 let at = comptime!(cell * i * M + cell * j);
                 let mut value = values[at];
                 if comptime!(pooled) {
                     value = max(max(value, values[at + 1]), max(values[at + M], values[at + M + 1]));
                 }
-                maps[((image * lines + y) * columns + x) * channels + channel] = value;
+                maps[((place.image * lines + y) * columns + x) * channels + place.channel] = value;
             }
         }
     }
@@ -226,9 +239,7 @@ pub fn direct(
         for i in 0..3 {
             #[unroll]
             for j in 0..3 {
-                let inside = y + i >= 1 && y + i <= height && x + j >= 1 && x + j <= width;
-                let at = from + c * maps.stride(1) + (y + i - 1) * maps.stride(2) + (x + j - 1) * maps.stride(3);
-                let value = select(inside, maps[select(inside, at, 0)], 0.0);
+                let value = bordered(maps, from + c * maps.stride(1), y + i, x + j, height, width);
                 sum += Vector::<f32, Const<4>>::new(value) * weight[(c * 9 + comptime!(i * 3 + j)) * lines + line];
             }
         }
