@@ -8,7 +8,7 @@ use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
-use crate::support::{Served, configure, goodtwin, run, small_recipe, train};
+use crate::support::{Ended, Served, configure, goodtwin, run, small_recipe, train};
 
 #[test]
 fn from_the_shops_to_the_page() {
@@ -54,6 +54,7 @@ fn from_the_shops_to_the_page() {
     let photo = dir.path().join("photo.jpg");
     run(goodtwin(["demo", "photo", "--out"]).arg(&photo)).ok();
     filters_hold(&catalog, &photo);
+    a_gpu_answers_alike_and_tries_nothing(&catalog, &photo, dir.path());
 
     let mut page = Served::start(
         goodtwin(["serve", "--device", "cpu", "--listen", "127.0.0.1:0", "--catalog"])
@@ -144,6 +145,32 @@ fn filters_hold(catalog: &Path, photo: &Path) {
     assert!(by_colour.len() < by_shape.len(), "{by_colour:?} {by_shape:?}");
     let totes = search(&["--type", "tote"]);
     assert!(!totes.is_empty() && totes.iter().all(|t| t["bag_type"] == "tote"));
+}
+
+/// A search on a GPU, or on Mesa's software Vulkan: the same twins, and no kernel is chosen by trying, which takes longer than the
+/// search.
+fn a_gpu_answers_alike_and_tries_nothing(catalog: &Path, photo: &Path, dir: &Path) {
+    let log = dir.join("kernels.log");
+    let search = |device: &str| {
+        run(goodtwin(["search", "--json", "--device", device, "--k", "5", "--catalog"])
+            .arg(catalog)
+            .arg(photo)
+            .env("CUBECL_DEBUG_LOG", &log))
+    };
+    let gpu = search("gpu");
+    if gpu.code == 69 {
+        return eprintln!("skipped: {}", gpu.stderr);
+    }
+    let twins = |ended: Ended| {
+        let answer: Value = serde_json::from_str(&ended.ok().stdout).unwrap();
+        answer["twins"].as_array().unwrap().iter().map(|twin| twin["id"].to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(twins(gpu), twins(search("cpu")));
+    let log = std::fs::read_to_string(&log).unwrap();
+    assert!(log.contains("goodtwin_vision::gpu::winograd"), "the log names the kernels: {} bytes", log.len());
+    for trying in ["Tuning", "throughput"] {
+        assert!(!log.contains(trying), "{:?}", log.lines().find(|line| line.contains(trying)));
+    }
 }
 
 /// Upload a photo, see twins, filter by price: as a shopper does, and without JavaScript being needed for any of it.

@@ -8,10 +8,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Distribution, Tensor};
 use goodtwin_core::Error as CoreError;
 use goodtwin_imaging::Picture;
 use goodtwin_vision::embedder::input_tensor;
+use goodtwin_vision::layers::linear;
 use goodtwin_vision::mask::MaskHead;
 use goodtwin_vision::pooling::unit;
 use goodtwin_vision::vgg16::{Block, CHANNELS, CONVOLUTIONS};
@@ -119,6 +121,16 @@ struct Timed {
     bound: Option<Bound>,
 }
 
+/// A [`Batch`] before its stages are set beside the machine's peaks.
+struct Measured {
+    batch: usize,
+    error: f64,
+    timed: Vec<Timed>,
+    network_images_per_second: f64,
+    images_per_second: f64,
+    waiting: f64,
+}
+
 impl Bench<'_> {
     /// Measure each batch size on painted photographs, kept in the folder `scratch`.
     ///
@@ -131,10 +143,11 @@ impl Bench<'_> {
         let network = Network::load(self.imagenet, self.compute, self.precision)?;
         let on_cpu = || Network::load(self.imagenet, &Compute::cpu(), Precision::F32);
         let exact = self.compute.is_gpu().then(on_cpu).transpose()?;
+        let measure = |batch: &usize| self.batch(&files[..*batch], &network, exact.as_ref());
+        let measured = batches.iter().map(measure).collect::<Result<Vec<_>>>()?;
+        // Last: on a GPU many kernels are tried for the product, and what that leaves of the memory is slower to work with.
         let (matmul_gflops, copy_gbytes) = (self.matmul_gflops(), self.copy_gbytes());
-        let measure =
-            |batch: &usize| self.batch(&files[..*batch], &network, exact.as_ref(), matmul_gflops, copy_gbytes);
-        let batches = batches.iter().map(measure).collect::<Result<_>>()?;
+        let batches = measured.into_iter().map(|measured| measured.beside(matmul_gflops, copy_gbytes)).collect();
         let device = self.compute.describe().to_owned();
         let (precision, size) = (self.precision.to_string(), self.preprocess.size);
         Ok(Report { device, precision, size, matmul_gflops, copy_gbytes, batches })
@@ -155,14 +168,7 @@ impl Bench<'_> {
         (off / length).sqrt()
     }
 
-    fn batch(
-        &self,
-        files: &[PathBuf],
-        network: &Network,
-        exact: Option<&Network>,
-        matmul_gflops: f64,
-        copy_gbytes: f64,
-    ) -> Result<Batch> {
+    fn batch(&self, files: &[PathBuf], network: &Network, exact: Option<&Network>) -> Result<Measured> {
         let n = files.len();
         let input_bytes = 4.0 * self.preprocess.len() as f64;
         let mut bytes = vec![];
@@ -185,8 +191,8 @@ impl Bench<'_> {
         let size = self.preprocess.size;
         let photo = (3 * PHOTO.0 * PHOTO.1) as f64;
         let share_of_weights = |values: usize| 4.0 * values as f64 / n as f64;
-        let dense = network.dense.shape().num_elements();
-        let timed = [
+        let dense = network.dense.weight.shape().num_elements();
+        let timed = vec![
             Timed { name: "disk", ms: disk, flops: 0.0, bytes: 0.0, bound: Some(Bound::Disk) },
             Timed { name: "decode", ms: decode, flops: 0.0, bytes: photo, bound: Some(Bound::Compute) },
             Timed { name: "resize", ms: resize, flops: 0.0, bytes: photo + input_bytes, bound: None },
@@ -209,11 +215,9 @@ impl Bench<'_> {
             },
             Timed { name: "head", ms: head, flops: 2.0 * dense as f64, bytes: share_of_weights(dense), bound: None },
         ];
-        let whole: f64 = timed.iter().map(|t| t.ms).sum();
-        let stages = timed.iter().map(|t| t.beside(whole, matmul_gflops, copy_gbytes)).collect();
         let (images_per_second, waiting) = self.pipeline(files, network)?;
         let network_images_per_second = 1e3 / (trunk + block5 + head);
-        Ok(Batch { batch: n, error, stages, network_images_per_second, images_per_second, waiting })
+        Ok(Measured { batch: n, error, timed, network_images_per_second, images_per_second, waiting })
     }
 
     /// From file to embedding, stages overlapping: pictures a second, and the share of the time in which the network waited.
@@ -267,6 +271,15 @@ impl Bench<'_> {
     }
 }
 
+impl Measured {
+    fn beside(self, matmul_gflops: f64, copy_gbytes: f64) -> Batch {
+        let whole: f64 = self.timed.iter().map(|t| t.ms).sum();
+        let stages = self.timed.iter().map(|t| t.beside(whole, matmul_gflops, copy_gbytes)).collect();
+        let Measured { batch, error, network_images_per_second, images_per_second, waiting, .. } = self;
+        Batch { batch, error, stages, network_images_per_second, images_per_second, waiting }
+    }
+}
+
 impl Timed {
     fn beside(&self, whole: f64, matmul_gflops: f64, copy_gbytes: f64) -> Stage {
         let gflops = (self.flops > 0.0).then(|| self.flops / self.ms / 1e6);
@@ -290,7 +303,7 @@ struct Network {
     trunk: Trunk,
     block5: Block,
     mask: MaskHead,
-    dense: Tensor<2>,
+    dense: Linear,
 }
 
 impl Network {
@@ -301,14 +314,14 @@ impl Network {
             trunk: Trunk::load(imagenet, device)?.at(precision),
             block5: if precision == Precision::F32 { block5 } else { block5.at(precision) },
             mask: MaskHead::init(Architecture::Vgg16, device),
-            dense: Tensor::random([9 * CHANNELS[3] + CHANNELS[4], DENSE], Distribution::Uniform(-1.0, 1.0), device),
+            dense: LinearConfig::new(9 * CHANNELS[3] + CHANNELS[4], DENSE).init(device),
         })
     }
 
     fn head(&self, block4: Tensor<4>, block5: Tensor<4>) -> Tensor<2> {
         let mask = self.mask.forward(block4.clone(), block5.clone());
         let pooled = Pooling::Masked.forward(block4, block5, BLOCK5_WEIGHT, Some(mask));
-        unit(pooled.matmul(self.dense.clone()))
+        unit(linear(&self.dense, pooled))
     }
 }
 

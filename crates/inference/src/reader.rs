@@ -29,7 +29,7 @@ impl Look<'_> {
     /// Refuse what is no embedding of `dim` values, or no colours.
     pub(crate) fn check(&self, dim: usize) -> Result<()> {
         check_unit(self.embedding, dim).map_err(|what| Error::Embedding { what })?;
-        let of_colours = |what| Error::Embedding { what: format!("'s colours: {what}") };
+        let of_colours = |what| Error::Embedding { what: format!("of the picture's colours {what}") };
         check_unit(self.colour, colour::LEN).map_err(of_colours)
     }
 }

@@ -77,7 +77,7 @@ pub fn untouched(
     let network = Untouched::load(trunk.imagenet, compute.device())?;
     let architecture = Architecture::of(trunk.imagenet)?;
     let of = if architecture.is_default() { String::new() } else { format!("{architecture}, ") };
-    let alone = Augment { views: 0, grounds: 0.0, rotation: 0.0, shift: 0.0, flip: false };
+    let alone = Augment::default();
     for (prefix, colour) in [("", Colour::Full), ("grey, ", Colour::Grey)] {
         let (crops, values) = (vec![Crop::Whole], architecture.values());
         let preprocess = Preprocess { size: trunk.size, colour, fit: trunk.fit, crops, values };

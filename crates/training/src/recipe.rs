@@ -174,7 +174,7 @@ pub enum Schedule {
 }
 
 /// The views of a picture beside itself: fixed by the seed, so that the trunk sees each only once.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Augment {
     /// How many views. A step sees each picture in one of them or as it is.

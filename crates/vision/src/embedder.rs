@@ -100,7 +100,7 @@ impl Embedder {
         let frames = preprocess.frames(picture);
         let planes = frames.iter().flat_map(|framed| preprocess.planes(framed)).collect();
         let block4 = self.trunk.forward(input_tensor(&[planes], preprocess, &self.device));
-        let probabilities = rows(softmax(self.top.forward(block4.clone()).1, 1)).remove(0);
+        let probabilities = probabilities(self.top.forward(block4.clone()).1).remove(0);
         let (class, probability) = probabilities
             .into_iter()
             .enumerate()
@@ -132,13 +132,18 @@ impl Embedder {
                 .map(|(n, frame)| colour::histogram(frame, bags.as_ref().map(|bags| &bags[n])))
                 .collect();
             all.extend(
-                rows(embedding).into_iter().zip(colours).zip(rows(softmax(logits, 1))).map(
+                rows(embedding).into_iter().zip(colours).zip(probabilities(logits)).map(
                     |((embedding, colour), class_probabilities)| Features { embedding, colour, class_probabilities },
                 ),
             );
         }
         Ok(all)
     }
+}
+
+/// The softmax of each row, on the CPU: for so few numbers a GPU is not worth asking.
+fn probabilities(logits: Tensor<2>) -> Vec<Vec<f32>> {
+    rows(softmax(logits.to_device(&Device::flex()), 1))
 }
 
 /// How much of each place is bag, one for each crop, of `[n, 1, h, w]`.

@@ -11,6 +11,7 @@
 //! - [`import`]: ResNet-50's weights, a file of the user's with torchvision's names in, folded weights out.
 //! - [`cpu`]: the same convolutions on the CPU, with weights that never change: Winograd's algorithm in AVX-512, AVX2 or NEON.
 //! - `gpu`, with the cargo feature of that name: the same on a GPU, by kernels for Winograd's algorithm.
+//! - [`layers`]: products of matrices, and the layers that are one, by a GPU without trying which kernel is fastest.
 //! - [`mask`]: maps in, where the bag is out.
 //! - [`pooling`]: maps in, vectors out: flatten, mean, generalised mean, grid, and a grid over the bag alone.
 //! - [`top`]: [`Top`], what is fine-tuned: block 5, the dense layer, the softmax.
@@ -32,6 +33,7 @@ pub mod error;
 pub mod gpu;
 pub mod ground;
 pub mod import;
+pub mod layers;
 pub mod mask;
 pub mod pooling;
 pub mod precision;

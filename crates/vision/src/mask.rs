@@ -10,6 +10,7 @@ use burn::nn::{Initializer, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::{Device, Tensor, TensorData};
 
+use crate::layers::{conv, linear, matmul, mean_dim};
 use crate::weights::Stored;
 use crate::{Architecture, Result, Weights};
 
@@ -105,20 +106,21 @@ impl MaskHead {
         let ([n, c4, h, w], [_, c5, h5, w5]) = (block4.dims(), block5.dims());
         let means = Tensor::cat(
             vec![
-                block4.clone().reshape([n, c4, h * w]).mean_dim(2).reshape([n, c4]),
-                block5.clone().reshape([n, c5, h5 * w5]).mean_dim(2).reshape([n, c5]),
+                mean_dim(block4.clone().reshape([n, c4, h * w]), 2).reshape([n, c4]),
+                mean_dim(block5.clone().reshape([n, c5, h5 * w5]), 2).reshape([n, c5]),
             ],
             1,
         );
         let up = upsampling([h5, w5], [h, w], &block5.device());
-        let deep = self.block5.forward(block5).reshape([n * HIDDEN, h5 * w5]).matmul(up).reshape([n, HIDDEN, h, w]);
-        let context = self.context.forward(means).reshape([n, HIDDEN, 1, 1]);
-        let hidden = relu(self.block4.forward(block4) + deep + context);
+        let deep = conv(&self.block5, block5).reshape([1, n * HIDDEN, h5 * w5]);
+        let deep = matmul(deep, up.unsqueeze()).reshape([n, HIDDEN, h, w]);
+        let context = linear(&self.context, means).reshape([n, HIDDEN, 1, 1]);
+        let hidden = relu(conv(&self.block4, block4) + deep + context);
         let hidden = match dropped {
             Some(dropped) => hidden * dropped,
             None => hidden,
         };
-        self.out.forward(relu(self.spread.forward(hidden)))
+        conv(&self.out, relu(conv(&self.spread, hidden)))
     }
 }
 

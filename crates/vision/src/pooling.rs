@@ -5,6 +5,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::Architecture;
+use crate::layers::{matmul, mean_dim, sum_dim};
 
 /// What the dense layer sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +54,7 @@ impl Pooling {
 /// The mean over all places: `[n, c, h, w]` to `[n, c]`.
 pub fn mean(x: Tensor<4>) -> Tensor<2> {
     let [n, c, h, w] = x.dims();
-    x.reshape([n, c, h * w]).mean_dim(2).reshape([n, c])
+    mean_dim(x.reshape([n, c, h * w]), 2).reshape([n, c])
 }
 
 /// The generalised mean with p = 3 (Radenović, Tolias, Chum 2018): `[n, c, h, w]` to `[n, c]`.
@@ -80,7 +81,7 @@ const SAMPLES: usize = 4;
 /// A mask `[n, 1, h, w]` that holds something: where it has found no bag, all is bag.
 fn known(mask: Tensor<4>) -> Tensor<4> {
     let [n, _, h, w] = mask.dims();
-    let held = mask.clone().reshape([n, h * w]).sum_dim(1).reshape([n, 1, 1, 1]);
+    let held = sum_dim(mask.clone().reshape([n, h * w]), 1).reshape([n, 1, 1, 1]);
     let found = held.greater_equal_elem(SMALLEST).float();
     mask * found.clone() + found.neg().add_scalar(1.0)
 }
@@ -92,23 +93,23 @@ fn known(mask: Tensor<4>) -> Tensor<4> {
 /// nothing.
 fn masked_grid(x: Tensor<4>, mask: Tensor<4>) -> Tensor<2> {
     let [n, c, h, w] = x.dims();
-    let (middle, tall) = spread(mask.clone().sum_dim(3).reshape([n, h]));
-    let (centre, wide) = spread(mask.clone().sum_dim(2).reshape([n, w]));
+    let (middle, tall) = spread(sum_dim(mask.clone(), 3).reshape([n, h]));
+    let (centre, wide) = spread(sum_dim(mask.clone(), 2).reshape([n, w]));
     let half = tall.max_pair(wide) * SPREAD + 0.5;
     let rows = cell_weights(middle, half.clone(), h).reshape([n, h, 1, CELLS, 1]);
     let columns = cell_weights(centre, half, w).reshape([n, 1, w, 1, CELLS]);
     let cells = CELLS * CELLS;
     let weights = (rows * columns * mask.reshape([n, h, w, 1, 1])).reshape([n, h * w, cells]);
-    x.reshape([n, c, h * w]).matmul(weights).reshape([n, c * cells]).sqrt()
+    matmul(x.reshape([n, c, h * w]), weights).reshape([n, c * cells]).sqrt()
 }
 
 /// Mean and standard deviation of where the mass lies along an axis of places `[n, length]`, both `[n, 1]`, in places.
 fn spread(mass: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
     let places = numbers(0..mass.dims()[1], &mass.device()) + 0.5;
-    let share = mass.clone() / mass.sum_dim(1);
-    let mean = (share.clone() * places.clone()).sum_dim(1);
+    let share = mass.clone() / sum_dim(mass, 1);
+    let mean = sum_dim(share.clone() * places.clone(), 1);
     let off = places - mean.clone();
-    (mean, (share * off.clone() * off).sum_dim(1).sqrt())
+    (mean, sum_dim(share * off.clone() * off, 1).sqrt())
 }
 
 /// How much each of `length` places counts in each cell of a square around `centre`: `[n, length, CELLS]`.
@@ -118,7 +119,7 @@ fn cell_weights(centre: Tensor<2>, half: Tensor<2>, length: usize) -> Tensor<3> 
     let along = (numbers(0..samples, &device) + 0.5) * (2.0 / samples as f64) - 1.0;
     let at = (centre + half * along - 0.5).reshape([n, 1, CELLS, SAMPLES]);
     let near = (at - numbers(0..length, &device).reshape([1, length, 1, 1])).abs().neg().add_scalar(1.0).clamp_min(0.0);
-    near.mean_dim(3).reshape([n, length, CELLS])
+    mean_dim(near, 3).reshape([n, length, CELLS])
 }
 
 /// `[1, n]`.
@@ -131,16 +132,20 @@ fn numbers(range: std::ops::Range<usize>, device: &Device) -> Tensor<2> {
 /// [`gem`] in which each place counts by how much of it is bag: `[n, c, h, w]` and a mask of block 4's size to `[n, c]`.
 fn masked_gem(x: Tensor<4>, mask: Tensor<4>) -> Tensor<2> {
     let [n, c, h, w] = x.dims();
-    let weights = adaptive_avg_pool2d(mask, [h, w]).reshape([n, h * w, 1]);
-    let sum = weights.clone().sum_dim(1).clamp_min(1e-6);
+    let weights = match [h, w] {
+        [1, 1] => mean(mask),
+        _ => adaptive_avg_pool2d(mask, [h, w]).flatten(1, 3),
+    };
+    let weights = weights.reshape([n, h * w, 1]);
+    let sum = sum_dim(weights.clone(), 1).clamp_min(1e-6);
     let x = x.clamp_min(1e-3).reshape([n, c, h * w]);
     let cubes = x.clone() * x.clone() * x;
-    (cubes.matmul(weights) / sum).reshape([n, c]).powf_scalar(1.0 / 3.0)
+    (matmul(cubes, weights) / sum).reshape([n, c]).powf_scalar(1.0 / 3.0)
 }
 
 /// Each row divided by its length.
 pub fn unit(x: Tensor<2>) -> Tensor<2> {
-    let length = (x.clone() * x.clone()).sum_dim(1).sqrt().clamp_min(1e-9);
+    let length = sum_dim(x.clone() * x.clone(), 1).sqrt().clamp_min(1e-9);
     x / length
 }
 

@@ -7,6 +7,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::NetworkSpec;
+use crate::layers::linear;
 use crate::mask::MaskHead;
 use crate::pooling::unit;
 use crate::trunk::Block5;
@@ -116,7 +117,7 @@ impl Top {
 
     /// The penultimate layer of what [`Top::pooled`] gave.
     pub fn dense_of(&self, pooled: Tensor<2>) -> Tensor<2> {
-        let x = self.dense.forward(pooled);
+        let x = linear(&self.dense, pooled);
         match self.activation {
             Activation::Relu => relu(x),
             Activation::None => x,
@@ -125,7 +126,7 @@ impl Top {
 
     /// The softmax layer's input: `[n, dense]` in, `[n, classes]` out. Dropout acts where gradients are on.
     pub fn logits(&self, penultimate: Tensor<2>) -> Tensor<2> {
-        self.classifier.forward(self.dropout.forward(penultimate))
+        linear(&self.classifier, self.dropout.forward(penultimate))
     }
 
     /// One class's logit of one picture, from block 4 and block 5 of its crops, with gradients back to them: the weights here are

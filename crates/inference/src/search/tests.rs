@@ -99,7 +99,12 @@ fn a_query_that_is_no_embedding_of_this_catalogue_is_refused() {
     }
     let look = Look { colour: &[1.0], ..catalog.look(0) };
     let error = catalog.search(look, 0.5, &Filters::default(), 3, &exchange).unwrap_err();
-    assert!(error.to_string().contains("'s colours: has the wrong length: expected 196 values, received 1"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("the embedding of the picture's colours has the wrong length: expected 196 values, received 1"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -6,12 +6,15 @@
 //! - `winograd`: maps to transformed tiles; and products back to maps, with bias, ReLU and pool.
 //! - `product`: tiles times weights, a matrix product for each of 36 frequencies.
 //!
+//! What is above the convolutions is small: `matmul` multiplies any matrices, without their speed.
+//!
 //! No kernel is chosen by trying, so that the first batch need not wait for that, and a card gives the same bits each time.
 
 // Each kernel asks whether its thread has work, or is launched for whole pieces; its other indices follow from the shapes that
 // are asserted here.
 #![allow(unsafe_code)]
 
+mod matmul;
 mod product;
 mod winograd;
 
@@ -278,6 +281,36 @@ impl Layer {
             );
         }
     }
+}
+
+/// Whether a tensor is on a GPU, and carries no gradients.
+pub fn is_on_gpu<const D: usize>(x: &Tensor<D>) -> bool {
+    primitive(x.clone()).is_some()
+}
+
+/// `[n, rows, inner]` times `[n, inner, columns]` to `[n, rows, columns]`; none where they are not on a GPU, or carry gradients.
+pub fn matmul(a: &Tensor<3>, b: &Tensor<3>) -> Option<Tensor<3>> {
+    let ([n, rows, inner], [n_too, inner_too, columns]) = (a.dims(), b.dims());
+    assert_eq!([n, inner], [n_too, inner_too], "matrices, and what is summed over");
+    let (device, a, b) = (a.device(), primitive(a.clone())?, primitive(b.clone())?);
+    let out = primitive(Tensor::<3>::empty([n, rows, columns], &device))?;
+    let client = a.client.clone();
+    let (count, dim) = threads(&client, n * rows * columns);
+    unsafe {
+        matmul::multiply::launch_unchecked(
+            &client,
+            count,
+            dim,
+            a.into_tensor_arg(),
+            b.into_tensor_arg(),
+            out.clone().into_buffer_arg(),
+            n * rows * columns,
+            rows,
+            inner,
+            columns,
+        );
+    }
+    Some(Tensor::from_primitive::<Wgpu>(out))
 }
 
 fn primitive<const D: usize>(tensor: Tensor<D>) -> Option<CubeTensor> {
