@@ -12,7 +12,7 @@ use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Distribution, Tensor};
 use goodtwin_core::Error as CoreError;
 use goodtwin_imaging::Picture;
-use goodtwin_vision::embedder::input_tensor;
+use goodtwin_vision::embedder::framed_inputs;
 use goodtwin_vision::layers::linear;
 use goodtwin_vision::mask::MaskHead;
 use goodtwin_vision::pooling::unit;
@@ -154,12 +154,12 @@ impl Bench<'_> {
     }
 
     /// Relative L2 error of `block5_pool` against the CPU's network.
-    fn error(&self, exact: &Network, planes: &[Vec<f32>], maps: Tensor<4>) -> f64 {
+    fn error(&self, exact: &Network, frames: &[Vec<Picture>], maps: Tensor<4>) -> f64 {
         let cpu = Compute::cpu();
         let (mut off, mut length) = (0.0, 0.0);
         let maps: Vec<f32> = maps.into_data().try_into_vec().expect("maps come out in f32");
-        for (planes, maps) in planes.iter().zip(maps.chunks(maps.len() / planes.len())) {
-            let input = input_tensor(std::slice::from_ref(planes), self.preprocess, cpu.device());
+        for (frames, maps) in frames.iter().zip(maps.chunks(maps.len() / frames.len())) {
+            let input = framed_inputs(std::slice::from_ref(frames), self.preprocess, cpu.device());
             let exact: Vec<f32> =
                 exact.block5.forward(exact.trunk.forward(input)).into_data().try_into_vec().expect("maps are f32");
             off += exact.iter().zip(maps).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>();
@@ -170,22 +170,23 @@ impl Bench<'_> {
 
     fn batch(&self, files: &[PathBuf], network: &Network, exact: Option<&Network>) -> Result<Measured> {
         let n = files.len();
-        let input_bytes = 4.0 * self.preprocess.len() as f64;
+        let frame_bytes = self.preprocess.len() as f64;
+        let input_bytes = 4.0 * frame_bytes;
         let mut bytes = vec![];
         let disk = self.time(n, || bytes = read(files))?;
         let bytes = bytes.into_iter().collect::<Result<Vec<_>>>()?;
         let mut pictures = vec![];
         let decode = self.time(n, || pictures = bytes.par_iter().map(|b| decoded(b)).collect())?;
-        let mut planes = vec![];
-        let resize = self.time(n, || planes = pictures.par_iter().map(|p| self.preprocess.apply(p)).collect())?;
-        let input = || input_tensor(&planes, self.preprocess, self.compute.device());
-        let upload = self.time(n, || wait(input()))?;
-        let planes_there = input();
-        let trunk = self.time(n, || wait(network.trunk.forward(planes_there.clone())))?;
-        let block4 = network.trunk.forward(planes_there);
+        let mut frames = vec![];
+        let resize = self.time(n, || frames = pictures.par_iter().map(|p| self.preprocess.frames(p)).collect())?;
+        let input = || framed_inputs(&frames, self.preprocess, self.compute.device());
+        let sent = self.time(n, || wait(input()))?;
+        let there = input();
+        let trunk = self.time(n, || wait(network.trunk.forward(there.clone())))?;
+        let block4 = network.trunk.forward(there);
         let block5 = self.time(n, || wait(network.block5.forward(block4.clone())))?;
         let maps = network.block5.forward(block4.clone());
-        let error = exact.map_or(0.0, |exact| self.error(exact, &planes, maps.clone()));
+        let error = exact.map_or(0.0, |exact| self.error(exact, &frames, maps.clone()));
         let head = self.time(n, || wait(network.head(block4.clone(), maps.clone())))?;
 
         let size = self.preprocess.size;
@@ -195,8 +196,8 @@ impl Bench<'_> {
         let timed = vec![
             Timed { name: "disk", ms: disk, flops: 0.0, bytes: 0.0, bound: Some(Bound::Disk) },
             Timed { name: "decode", ms: decode, flops: 0.0, bytes: photo, bound: Some(Bound::Compute) },
-            Timed { name: "resize", ms: resize, flops: 0.0, bytes: photo + input_bytes, bound: None },
-            Timed { name: "upload", ms: upload, flops: 0.0, bytes: 2.0 * input_bytes, bound: None },
+            Timed { name: "resize", ms: resize, flops: 0.0, bytes: photo + frame_bytes, bound: None },
+            Timed { name: "input", ms: sent, flops: 0.0, bytes: frame_bytes + input_bytes, bound: None },
             Timed {
                 name: "trunk",
                 ms: trunk,
@@ -223,14 +224,14 @@ impl Bench<'_> {
     /// From file to embedding, stages overlapping: pictures a second, and the share of the time in which the network waited.
     fn pipeline(&self, files: &[PathBuf], network: &Network) -> Result<(f64, f64)> {
         let prepare = |files: &[PathBuf]| {
-            let planes = |bytes: Result<Vec<u8>>| Ok(self.preprocess.apply(&decoded(&bytes?)));
-            read(files).into_par_iter().map(planes).collect::<Result<Vec<_>>>()
+            let frames = |bytes: Result<Vec<u8>>| Ok(self.preprocess.frames(&decoded(&bytes?)));
+            read(files).into_par_iter().map(frames).collect::<Result<Vec<_>>>()
         };
         let start = (self.now)();
         let mut working = Duration::ZERO;
-        ahead((0..BATCHES).map(|_| files), prepare, |planes| {
+        ahead((0..BATCHES).map(|_| files), prepare, |frames| {
             let from = (self.now)();
-            let block4 = network.trunk.forward(input_tensor(&planes?, self.preprocess, self.compute.device()));
+            let block4 = network.trunk.forward(framed_inputs(&frames?, self.preprocess, self.compute.device()));
             let block5 = network.block5.forward(block4.clone());
             wait(network.head(block4, block5));
             working += (self.now)() - from;

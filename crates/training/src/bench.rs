@@ -12,7 +12,7 @@ use burn::tensor::{Device, Distribution, Tensor};
 use goodtwin_core::terminal::note;
 use goodtwin_core::{Dataset, Row};
 use goodtwin_imaging::Picture;
-use goodtwin_vision::embedder::input_tensor;
+use goodtwin_vision::embedder::framed_inputs;
 use goodtwin_vision::vgg16::{Block, CHANNELS, CONVOLUTIONS};
 use goodtwin_vision::{Architecture, Compute, NetworkSpec, Top, Trunk, Weights};
 use indicatif::ProgressBar;
@@ -79,16 +79,16 @@ impl Bench<'_> {
             Ok(())
         })?;
         stages.push(Timed::of("decode", ms, Some(Bound::Decoder)));
-        let mut planes = Vec::new();
+        let mut frames = Vec::new();
         let ms = self.time("resize", n, || {
-            planes = pictures.par_iter().map(|picture| preprocess.apply(picture)).collect();
+            frames = pictures.par_iter().map(|picture| preprocess.frames(picture)).collect();
             Ok(())
         })?;
         let pixels = pictures.iter().map(|p| p.rgb().len()).sum::<usize>() as f64 / n as f64;
-        stages.push(Timed { bytes: pixels + 4.0 * preprocess.len() as f64, ..Timed::of("resize", ms, None) });
+        stages.push(Timed { bytes: pixels + preprocess.len() as f64, ..Timed::of("resize", ms, None) });
 
         let trunk = Trunk::load(self.imagenet, device)?;
-        let input = || input_tensor(&planes, preprocess, device);
+        let input = || framed_inputs(&frames, preprocess, device);
         let ms = self.time("trunk", n, || self.done(trunk.forward(input())))?;
         let crops = preprocess.crops.len() as f64;
         let flops = crops * (1..=4).map(|block| flops(block, preprocess.size)).sum::<f64>();
@@ -156,7 +156,7 @@ impl Bench<'_> {
             ..Timed::of("optimiser", ms, None)
         });
 
-        let epochs = self.epochs(&cache, &all, &mut learner, &losses, &labels, &planes, trunk_ms)?;
+        let epochs = self.epochs(&cache, &all, &mut learner, &losses, &labels, &frames, trunk_ms)?;
         let total: f64 = stages.iter().map(|stage| stage.ms).sum();
         Ok(Report {
             device: self.compute.describe().into(),
@@ -179,7 +179,7 @@ impl Bench<'_> {
         learner: &mut Learner,
         losses: &Losses,
         labels: &[usize],
-        planes: &[Vec<f32>],
+        frames: &[Vec<Picture>],
         trunk_ms: f64,
     ) -> Result<Epochs> {
         let (n, device) = (rows.len(), self.compute.device().clone().autodiff());
@@ -211,7 +211,7 @@ impl Bench<'_> {
         let inner = self.compute.device();
         let frozen: Vec<Block> =
             (1..=4).map(|b| Ok(Block::load(b, self.imagenet, inner)?.no_grad())).collect::<Result<_>>()?;
-        let input = input_tensor(planes, &self.recipe.preprocess, inner);
+        let input = framed_inputs(frames, &self.recipe.preprocess, inner);
         let by_burn = || self.done(frozen.iter().fold(input.clone(), |x, block| block.forward(x)));
         let same_code = self.time("trunk by Burn", n, by_burn)?;
 

@@ -98,8 +98,7 @@ impl Embedder {
     pub fn explain(&self, picture: &Picture) -> Explanation {
         let preprocess = &self.card.preprocess;
         let frames = preprocess.frames(picture);
-        let planes = frames.iter().flat_map(|framed| preprocess.planes(framed)).collect();
-        let block4 = self.trunk.forward(input_tensor(&[planes], preprocess, &self.device));
+        let block4 = self.trunk.forward(framed_inputs(std::slice::from_ref(&frames), preprocess, &self.device));
         let probabilities = probabilities(self.top.forward(block4.clone()).1).remove(0);
         let (class, probability) = probabilities
             .into_iter()
@@ -116,20 +115,15 @@ impl Embedder {
         let mut all = Vec::with_capacity(pictures.len());
         let preprocess = &self.card.preprocess;
         for batch in pictures.chunks(batch_size(preprocess, &self.device)) {
-            let seen = |picture: &Picture| {
-                let mut frames = preprocess.frames(picture);
-                let planes: Vec<f32> = frames.iter().flat_map(|framed| preprocess.planes(framed)).collect();
-                (planes, frames.swap_remove(0))
-            };
-            let (planes, frames): (Vec<Vec<f32>>, Vec<Picture>) = batch.par_iter().map(seen).unzip();
-            let block4 = block4(&self.trunk, &planes, preprocess, &self.device);
+            let frames: Vec<Vec<Picture>> = batch.par_iter().map(|picture| preprocess.frames(picture)).collect();
+            let block4 = block4(&self.trunk, &frames, preprocess, &self.device);
             let (embedding, logits, bag) = self.top.forward_with_bag(block4);
             // The first crop of each picture.
             let bags = bag.map(|bag| places(bag).into_iter().step_by(preprocess.crops.len()).collect::<Vec<_>>());
             let colours: Vec<Vec<f32>> = frames
                 .par_iter()
                 .enumerate()
-                .map(|(n, frame)| colour::histogram(frame, bags.as_ref().map(|bags| &bags[n])))
+                .map(|(n, frames)| colour::histogram(&frames[0], bags.as_ref().map(|bags| &bags[n])))
                 .collect();
             all.extend(
                 rows(embedding).into_iter().zip(colours).zip(probabilities(logits)).map(
@@ -160,42 +154,53 @@ pub fn batch_size(preprocess: &Preprocess, device: &Device) -> usize {
     most.clamp(1, BATCH)
 }
 
-/// Pictures, preprocessed on all cores, as the network's input `[n * crops, 3, size, size]`.
+/// Pictures as the network's input, `[n * crops, 3, size, size]`.
 pub fn inputs(pictures: &[Picture], preprocess: &Preprocess, device: &Device) -> Tensor<4> {
-    let planes: Vec<Vec<f32>> = pictures.par_iter().map(|p| preprocess.apply(p)).collect();
-    input_tensor(&planes, preprocess, device)
+    let frames: Vec<Vec<Picture>> = pictures.par_iter().map(|picture| preprocess.frames(picture)).collect();
+    framed_inputs(&frames, preprocess, device)
 }
 
-/// Preprocessed planes, of one picture each, as the network's input `[n * crops, 3, size, size]`.
-pub fn input_tensor(planes: &[Vec<f32>], preprocess: &Preprocess, device: &Device) -> Tensor<4> {
-    let side = preprocess.size as usize;
-    Tensor::from_data(TensorData::new(planes.concat(), [planes.len() * preprocess.crops.len(), 3, side, side]), device)
+/// The same of what [`Preprocess::frames`] made of each picture.
+pub fn framed_inputs(frames: &[Vec<Picture>], preprocess: &Preprocess, device: &Device) -> Tensor<4> {
+    input(&frames.iter().flatten().collect::<Vec<_>>(), preprocess, device)
 }
 
-/// Block 4 of preprocessed planes, `[n * crops, channels, rows, columns]`.
+/// The same of frames of any pictures: `[n, 3, size, size]`. A GPU is sent their bytes, a quarter of what the input takes, and makes
+/// the input of them itself.
+fn input(frames: &[&Picture], preprocess: &Preprocess, device: &Device) -> Tensor<4> {
+    #[cfg(feature = "gpu")]
+    if *device != Device::flex()
+        && let Some(input) = crate::gpu::input(frames, preprocess, device)
+    {
+        return input;
+    }
+    let (side, len) = (preprocess.size as usize, preprocess.len() / preprocess.crops.len());
+    let mut values = vec![0.0; frames.len() * len];
+    values.par_chunks_exact_mut(len).zip(frames).for_each(|(out, framed)| preprocess.write_planes(framed, out));
+    Tensor::from_data(TensorData::new(values, [frames.len(), 3, side, side]), device)
+}
+
+/// Block 4 of each picture's frames, `[n * crops, channels, rows, columns]`.
 ///
 /// Where two crops of a picture show the same, as on every ground that is not plain, they go through the trunk once.
-pub fn block4(trunk: &Trunk, planes: &[Vec<f32>], preprocess: &Preprocess, device: &Device) -> Tensor<4> {
-    let crops = preprocess.crops.len();
-    let (mut distinct, mut places): (Vec<&[f32]>, Vec<i32>) = (vec![], vec![]);
-    for picture in planes {
+pub fn block4(trunk: &Trunk, frames: &[Vec<Picture>], preprocess: &Preprocess, device: &Device) -> Tensor<4> {
+    let (mut distinct, mut places): (Vec<&Picture>, Vec<i32>) = (vec![], vec![]);
+    for picture in frames {
         let first = distinct.len();
-        for crop in picture.chunks_exact(preprocess.len() / crops) {
-            let place = distinct[first..].iter().position(|seen| *seen == crop).map(|at| first + at);
+        for framed in picture {
+            let place = distinct[first..].iter().position(|seen| *seen == framed).map(|at| first + at);
             places.push(place.unwrap_or(distinct.len()) as i32);
             if place.is_none() {
-                distinct.push(crop);
+                distinct.push(framed);
             }
         }
     }
-    let side = preprocess.size as usize;
-    let input = TensorData::new(distinct.concat(), [distinct.len(), 3, side, side]);
-    let maps = trunk.forward(Tensor::from_data(input, device));
+    let maps = trunk.forward(input(&distinct, preprocess, device));
     match distinct.len() == places.len() {
         true => maps,
         false => {
-            let places = TensorData::new(places, [planes.len() * crops]);
-            maps.select(0, Tensor::<1, Int>::from_data(places, device))
+            let places = Tensor::<1, Int>::from_data(places.as_slice(), device);
+            maps.select(0, places)
         }
     }
 }

@@ -4,6 +4,8 @@
 //! it saw in training compares features of two different networks, so training, catalogue and query all call
 //! [`Preprocess::apply`], and a catalogue carries [`Preprocess::id`].
 
+use std::borrow::Cow;
+
 use goodtwin_core::ContentId;
 use goodtwin_imaging::Picture;
 use serde::{Deserialize, Serialize};
@@ -24,7 +26,7 @@ pub enum Values {
 
 impl Values {
     /// Of each plane: the channel of RGB that it shows, its mean, and what it is divided by, both of 255.
-    fn planes(self) -> [(usize, f32, f32); 3] {
+    pub(crate) fn planes(self) -> [(usize, f32, f32); 3] {
         match self {
             Values::Caffe => [(2, 103.939, 1.0), (1, 116.779, 1.0), (0, 123.68, 1.0)],
             Values::Torchvision => {
@@ -169,7 +171,11 @@ impl Preprocess {
 
     /// From any picture to its inputs: `[crops, 3, size, size]`, as [`Values`] says.
     pub fn apply(&self, picture: &Picture) -> Vec<f32> {
-        self.frames(picture).iter().flat_map(|framed| self.planes(framed)).collect()
+        let mut inputs = vec![0.0; self.len()];
+        for (framed, out) in self.frames(picture).iter().zip(inputs.chunks_exact_mut(self.len() / self.crops.len())) {
+            self.write_planes(framed, out);
+        }
+        inputs
     }
 
     /// What is to be kept of a picture that waits: no more than the network will look at. It has the same frames as the
@@ -219,21 +225,23 @@ impl Preprocess {
         }
     }
 
-    /// The second half of [`Preprocess::apply`], on a picture of `size` x `size`.
-    pub fn planes(&self, framed: &Picture) -> Vec<f32> {
+    /// A picture of `size` x `size` in the colours that the network sees.
+    pub(crate) fn coloured<'a>(&self, framed: &'a Picture) -> Cow<'a, Picture> {
         debug_assert_eq!((framed.width(), framed.height()), (self.size, self.size));
-        let grey = match self.colour {
-            Colour::Full => framed,
-            Colour::Grey => &framed.grey(),
-        };
-        let plane = (self.size * self.size) as usize;
-        let (mut out, planes) = (vec![0.0; 3 * plane], self.values.planes());
-        for (i, pixel) in grey.rgb().chunks_exact(3).enumerate() {
+        match self.colour {
+            Colour::Full => Cow::Borrowed(framed),
+            Colour::Grey => Cow::Owned(framed.grey()),
+        }
+    }
+
+    /// The second half of [`Preprocess::apply`]: a picture of `size` x `size` to `[3, size, size]`.
+    pub(crate) fn write_planes(&self, framed: &Picture, out: &mut [f32]) {
+        let (plane, planes) = ((self.size * self.size) as usize, self.values.planes());
+        for (i, pixel) in self.coloured(framed).rgb().chunks_exact(3).enumerate() {
             for (number, (channel, mean, deviation)) in planes.iter().enumerate() {
                 out[number * plane + i] = (f32::from(pixel[*channel]) - mean) / deviation;
             }
         }
-        out
     }
 }
 

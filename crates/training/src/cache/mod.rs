@@ -151,7 +151,7 @@ impl TrunkCache {
 #[derive(Default)]
 struct Inputs {
     keys: Vec<Key>,
-    planes: Vec<Vec<f32>>,
+    frames: Vec<Vec<Picture>>,
     masks: Vec<Vec<f32>>,
 }
 
@@ -207,7 +207,7 @@ impl Source<'_> {
             });
             for inputs in receive {
                 let inputs = inputs?;
-                let maps = block4(&trunk, &inputs.planes, self.preprocess, self.compute.device());
+                let maps = block4(&trunk, &inputs.frames, self.preprocess, self.compute.device());
                 let values = maps.into_data().try_into_vec::<f32>().expect("the network's tensors are f32");
                 let each = values.len() / inputs.keys.len();
                 let done = inputs.keys.len();
@@ -233,7 +233,7 @@ impl Source<'_> {
             for view in *views {
                 let seen = augment::see(&picture, self.preprocess, self.augment, own_seed(row), *view);
                 one.keys.push((row.sha256.clone(), *view));
-                one.planes.push(seen.frames.iter().flat_map(|framed| self.preprocess.planes(framed)).collect());
+                one.frames.push(seen.frames);
                 one.masks.push(shares(seen.mask.as_ref(), self.preprocess.size));
             }
             Ok(one)
@@ -241,7 +241,7 @@ impl Source<'_> {
         let mut all = Inputs::default();
         for one in pictures.par_iter().map(of_one).collect::<Result<Vec<Inputs>>>()? {
             all.keys.extend(one.keys);
-            all.planes.extend(one.planes);
+            all.frames.extend(one.frames);
             all.masks.extend(one.masks);
         }
         Ok(all)

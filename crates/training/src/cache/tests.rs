@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::Int;
 use goodtwin_core::{BagType, DatasetWriter, Split};
-use goodtwin_vision::embedder::input_tensor;
+use goodtwin_vision::embedder::framed_inputs;
 use goodtwin_vision::preprocess::{Colour, Crop, Fit, Values};
 use goodtwin_vision::top::Activation;
 use goodtwin_vision::{Architecture, NetworkSpec, Pooling, Top};
@@ -127,17 +127,16 @@ fn a_step_from_the_cache_has_the_loss_of_one_without_it() {
     let top = Top::init(&spec, preprocess().size, &imagenet, &device).unwrap();
     let trunk = Trunk::load(&imagenet, compute.device()).unwrap();
     let (rows, views) = ([0, 1, 2, 3], [0, 1, 1, 0]);
-    let planes: Vec<Vec<f32>> = rows
+    let frames: Vec<Vec<Picture>> = rows
         .iter()
         .zip(views)
         .map(|(i, view)| {
             let row = &dataset.rows[*i];
             let picture = decode(&dataset, row).unwrap();
-            let seen = augment::see(&picture, &preprocess(), &AUGMENT, own_seed(row), view);
-            seen.frames.iter().flat_map(|framed| preprocess().planes(framed)).collect()
+            augment::see(&picture, &preprocess(), &AUGMENT, own_seed(row), view).frames
         })
         .collect();
-    let uncached = trunk.forward(input_tensor(&planes, &preprocess(), compute.device()));
+    let uncached = trunk.forward(framed_inputs(&frames, &preprocess(), compute.device()));
     let loss_of = CrossEntropyLossConfig::new().init(&device);
     let loss = |maps: TensorData| {
         let (_, logits) = top.forward(Tensor::from_data(maps, &device));

@@ -6,7 +6,7 @@
 //! - `winograd`: maps to transformed tiles; and products back to maps, with bias, ReLU and pool.
 //! - `product`: tiles times weights, a matrix product for each of 36 frequencies.
 //!
-//! What is above the convolutions is small: `matmul` multiplies any matrices, without their speed.
+//! `planes` makes their input of a picture's bytes. What is above the convolutions is small: `matmul` multiplies any matrices, without their speed.
 //!
 //! No kernel is chosen by trying, so that the first batch need not wait for that, and a card gives the same bits each time.
 
@@ -15,6 +15,7 @@
 #![allow(unsafe_code)]
 
 mod matmul;
+mod planes;
 mod product;
 mod winograd;
 
@@ -24,10 +25,12 @@ use burn::cubecl::calculate_cube_count_elemwise;
 use burn::cubecl::client::Client;
 use burn::cubecl::ir::{ElemType, FloatKind};
 use burn::cubecl::prelude::*;
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use goodtwin_imaging::Picture;
+use rayon::prelude::*;
 
-use crate::Precision;
 use crate::cpu::{F4, filter};
+use crate::{Precision, Preprocess};
 use winograd::{A, M, PRODUCTS};
 
 /// Values of the tiles at work, before and after the product each: what a block needs grows with it and not with the batch.
@@ -283,6 +286,38 @@ impl Layer {
     }
 }
 
+/// Frames as the network's input, `[n, 3, size, size]`; none where the device is no GPU, or keeps gradients.
+pub fn input(frames: &[&Picture], preprocess: &Preprocess, device: &Device) -> Option<Tensor<4>> {
+    let side = preprocess.size as usize;
+    let (len, values) = (3 * side * side, frames.len() * 3 * side * side);
+    let mut bytes = vec![0; values];
+    let write = |(out, framed): (&mut [u8], &&Picture)| out.copy_from_slice(preprocess.coloured(framed).rgb());
+    bytes.par_chunks_exact_mut(len).zip(frames).for_each(write);
+    // The kernel reads four at once.
+    let words = TensorData::from_bytes_vec(bytes, [values / 4], DType::U32);
+    let words = Tensor::<1, Int>::from_data(words, (device, DType::U32)).try_into_primitive::<Wgpu>().ok()?;
+    let out = primitive(Tensor::<4>::empty([frames.len(), 3, side, side], device))?;
+    let planes = preprocess.values.planes();
+    let scales: [f32; 6] = std::array::from_fn(|i| if i < 3 { planes[i].1 } else { planes[i - 3].2 });
+    let scales = primitive(Tensor::<1>::from_data(scales, device))?;
+    let client = out.client.clone();
+    let (count, dim) = threads(&client, values);
+    unsafe {
+        planes::planes::launch_unchecked(
+            &client,
+            count,
+            dim,
+            words.into_buffer_arg(),
+            out.clone().into_buffer_arg(),
+            values,
+            side * side,
+            scales.into_buffer_arg(),
+            planes[0].0 == 2,
+        );
+    }
+    Some(Tensor::from_primitive::<Wgpu>(out))
+}
+
 /// Whether a tensor is on a GPU, and carries no gradients.
 pub fn is_on_gpu<const D: usize>(x: &Tensor<D>) -> bool {
     primitive(x.clone()).is_some()
@@ -346,6 +381,30 @@ mod tests {
     use super::*;
     use crate::vgg16::pool;
     use crate::{Compute, DeviceChoice};
+
+    #[test]
+    fn the_input_is_what_it_is_on_the_cpu() {
+        use crate::preprocess::{Colour, Crop, Fit, Values};
+        let Ok(gpu) = Compute::choose(DeviceChoice::Gpu).inspect_err(|e| eprintln!("skipped: {e}")) else { return };
+        let picture = |n: u32| {
+            Picture::new(
+                48,
+                48,
+                (0..48 * 48 * 3u32).map(|i| ((i + n).wrapping_mul(2_654_435_761) >> 24) as u8).collect(),
+            )
+        };
+        let pictures = [picture(0), picture(1), picture(2)];
+        for (colour, values) in [(Colour::Full, Values::Caffe), (Colour::Grey, Values::Torchvision)] {
+            let preprocess = Preprocess { size: 48, colour, fit: Fit::Pad, crops: vec![Crop::Whole], values };
+            let input = |device: &Device| crate::embedder::inputs(&pictures, &preprocess, device).into_data();
+            let (expected, received) = (input(&Device::flex()), input(gpu.device()));
+            assert_eq!(expected.shape(), received.shape());
+            let [expected, received] = [expected, received].map(|data| data.try_into_vec::<f32>().unwrap());
+            assert!(is_on_gpu(&crate::embedder::inputs(&pictures, &preprocess, gpu.device())));
+            let off = expected.iter().zip(&received).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(off < 1e-5, "{colour:?}, {values:?}: {off}");
+        }
+    }
 
     /// A block as Burn works it out on the CPU, and as it is here; maps of 3 channels or many, with edges where tiles end and
     /// where they do not, images that fill several pieces, and strides of either order.
