@@ -114,7 +114,7 @@ mod tests {
             let (a, b) = (random([n, inner, rows]).swap_dims(1, 2), random([n, inner, columns]));
             let received = matmul(a.clone().to_device(&gpu), b.clone().to_device(&gpu));
             assert!(error(received, a.clone().matmul(b.clone())) < 1e-5, "{n} of {rows} x {inner} x {columns}");
-            let one = b.slice([0..1]).expand([n, inner, columns]);
+            let one = b.narrow(0, 0, 1).expand([n, inner, columns]);
             let received = matmul(a.clone().to_device(&gpu), one.clone().to_device(&gpu));
             assert!(error(received, a.matmul(one)) < 1e-5, "one second factor for {n}");
         }

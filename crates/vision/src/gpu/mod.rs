@@ -359,14 +359,18 @@ fn threads(client: &Client, work: usize) -> (CubeCount, CubeDim) {
 
 /// Weights `[c_out, c_in, 3, 3]` to `[36, c_in, c_out]`.
 fn transform(weight: &[f32], channels_in: usize, channels_out: usize) -> Vec<f32> {
-    let mut out = vec![0.0; PRODUCTS * channels_in * channels_out];
-    for (pair, taps) in weight.chunks_exact(9).enumerate() {
-        let (channel_out, channel_in) = (pair / channels_in, pair % channels_in);
+    let transformed = |taps: &[f32]| {
         let values = filter::<F4, A, M>(taps);
-        for (frequency, value) in values.as_flattened().iter().enumerate() {
-            out[(frequency * channels_in + channel_in) * channels_out + channel_out] = *value as f32;
+        std::array::from_fn(|i| values.as_flattened()[i] as f32)
+    };
+    let pairs: Vec<[f32; PRODUCTS]> = weight.par_chunks_exact(9).map(transformed).collect();
+    let mut out = vec![0.0; PRODUCTS * pairs.len()];
+    out.par_chunks_exact_mut(pairs.len()).enumerate().for_each(|(frequency, out)| {
+        for (at, value) in out.iter_mut().enumerate() {
+            let (channel_in, channel_out) = (at / channels_out, at % channels_out);
+            *value = pairs[channel_out * channels_in + channel_in][frequency];
         }
-    }
+    });
     out
 }
 
