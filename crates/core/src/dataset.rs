@@ -96,6 +96,34 @@ pub struct Row {
     pub item: Option<Item>,
 }
 
+impl Row {
+    /// A picture of `[width, height]` pixels of which nothing else is known.
+    pub fn new(
+        file_name: String,
+        sha256: ContentId,
+        [width, height]: [u32; 2],
+        bag_type: BagType,
+        split: Split,
+    ) -> Row {
+        Row {
+            file_name,
+            sha256,
+            width,
+            height,
+            bag_type,
+            split,
+            family: None,
+            background: None,
+            colour: None,
+            brand: None,
+            title: None,
+            source: None,
+            licence: None,
+            item: None,
+        }
+    }
+}
+
 /// A picture that was left out, and why.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct LeftOut {
@@ -316,22 +344,7 @@ mod tests {
         let bytes = b"pretend picture";
         let sha256 = ContentId::of(bytes);
         let file_name = writer.add_image(bytes, &sha256, "jpg").unwrap();
-        Row {
-            file_name,
-            sha256,
-            width: 1,
-            height: 1,
-            bag_type: BagType::new("tote"),
-            split: Split::Train,
-            family: None,
-            background: None,
-            colour: None,
-            brand: None,
-            title: None,
-            source: None,
-            licence: None,
-            item: None,
-        }
+        Row::new(file_name, sha256, [1, 1], BagType::new("tote"), Split::Train)
     }
 
     fn offer(key: &str) -> Item {

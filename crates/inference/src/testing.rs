@@ -114,20 +114,14 @@ pub fn dataset(root: &Path, offers: &[Offer]) -> Dataset {
         };
         for (png, image) in pictures.iter().zip(&images) {
             rows.push(Row {
-                file_name: writer.add_image(png, &image.sha256, "png").unwrap(),
-                sha256: image.sha256.clone(),
-                width: 32,
-                height: 24,
-                bag_type: BagType::new(offer.bag_type),
-                split: Split::Train,
-                family: None,
-                background: None,
-                colour: None,
-                brand: None,
-                title: None,
-                source: None,
-                licence: None,
                 item: Some(item.clone()),
+                ..Row::new(
+                    writer.add_image(png, &image.sha256, "png").unwrap(),
+                    image.sha256.clone(),
+                    [32, 24],
+                    BagType::new(offer.bag_type),
+                    Split::Train,
+                )
             });
         }
     }

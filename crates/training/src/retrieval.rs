@@ -191,20 +191,9 @@ mod tests {
 
     fn row(picture: &str, family: Option<&str>, bag_type: &str, background: Option<&str>) -> Row {
         Row {
-            file_name: picture.into(),
-            sha256: ContentId::of(picture),
-            width: 1,
-            height: 1,
-            bag_type: BagType::new(bag_type),
-            split: Split::Test,
             family: family.map(String::from),
             background: background.map(String::from),
-            colour: None,
-            brand: None,
-            title: None,
-            source: None,
-            licence: None,
-            item: None,
+            ..Row::new(picture.into(), ContentId::of(picture), [1, 1], BagType::new(bag_type), Split::Test)
         }
     }
 

@@ -87,20 +87,8 @@ pub fn catalog() -> (tempfile::TempDir, Catalog) {
         let image = ItemImage { sha256: sha256.clone(), url, extension: "png".into(), width: 32, height: 32 };
         let bag_type = BagType::new(if n.is_multiple_of(2) { "tote" } else { "shoulder_bag" });
         Row {
-            file_name: writer.add_image(&png, &sha256, "png").unwrap(),
-            sha256,
-            width: 32,
-            height: 32,
-            bag_type: bag_type.clone(),
-            split: Split::Train,
-            family: None,
-            background: None,
-            colour: None,
-            brand: None,
-            title: None,
-            source: None,
-            licence: None,
-            item: Some(item(n, image, bag_type)),
+            item: Some(item(n, image, bag_type.clone())),
+            ..Row::new(writer.add_image(&png, &sha256, "png").unwrap(), sha256, [32, 32], bag_type, Split::Train)
         }
     });
     let rows = rows.collect();

@@ -36,22 +36,13 @@ fn pictures(dir: &Path, widths: &[u32]) -> Dataset {
             .flat_map(|y| (0..40).flat_map(move |x| [if (x / width).is_multiple_of(2) { 230 } else { 20 }, y, 90]));
         let bytes = Picture::new(40, 40, rgb.collect()).to_png();
         let sha256 = ContentId::of(&bytes);
-        Row {
-            file_name: writer.add_image(&bytes, &sha256, "png").unwrap(),
+        Row::new(
+            writer.add_image(&bytes, &sha256, "png").unwrap(),
             sha256,
-            width: 40,
-            height: 40,
-            bag_type: BagType::new(if *width < 4 { "narrow" } else { "broad" }),
-            split: Split::Train,
-            family: None,
-            background: None,
-            colour: None,
-            brand: None,
-            title: None,
-            source: None,
-            licence: None,
-            item: None,
-        }
+            [40, 40],
+            BagType::new(if *width < 4 { "narrow" } else { "broad" }),
+            Split::Train,
+        )
     };
     let rows = widths.iter().map(row).collect();
     writer.finish(rows, BTreeMap::new(), "all in train".into(), vec![]).unwrap()

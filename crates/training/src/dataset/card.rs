@@ -265,20 +265,15 @@ mod tests {
     #[test]
     fn words_of_strangers_are_text_and_counts_are_counted() {
         let row = |n: usize, brand: &str| Row {
-            file_name: n.to_string(),
-            sha256: ContentId::of(n.to_string()),
-            width: 10 + n as u32,
-            height: 5,
-            bag_type: BagType::new("tote"),
-            split: Split::Train,
             family: Some("f".into()),
-            background: None,
-            colour: None,
             brand: Some(brand.into()),
-            title: None,
-            source: None,
-            licence: None,
-            item: None,
+            ..Row::new(
+                n.to_string(),
+                ContentId::of(n.to_string()),
+                [10 + n as u32, 5],
+                BagType::new("tote"),
+                Split::Train,
+            )
         };
         let manifest = DatasetManifest {
             format: 1,

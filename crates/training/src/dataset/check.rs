@@ -155,22 +155,13 @@ mod tests {
             let picture = if number == 4 { picture.resize(90, 90) } else { picture };
             let bytes = picture.to_png();
             let sha256 = ContentId::of(&bytes);
-            let mut row = Row {
-                file_name: writer.add_image(&bytes, &sha256, "png").unwrap(),
+            let mut row = Row::new(
+                writer.add_image(&bytes, &sha256, "png").unwrap(),
                 sha256,
-                width: picture.width(),
-                height: picture.height(),
-                bag_type: BagType::new("tote"),
-                split: if number % 2 == 0 { Split::Train } else { Split::Test },
-                family: None,
-                background: None,
-                colour: None,
-                brand: None,
-                title: None,
-                source: None,
-                licence: None,
-                item: None,
-            };
+                [picture.width(), picture.height()],
+                BagType::new("tote"),
+                if number % 2 == 0 { Split::Train } else { Split::Test },
+            );
             change(number, &mut row);
             rows.push(row);
         }

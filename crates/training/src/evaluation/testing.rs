@@ -12,20 +12,14 @@ use crate::retrieval::Answer;
 /// Pictures of families of two; the first half are totes.
 fn rows(from: usize, n: usize) -> Vec<Row> {
     let row = |i: usize| Row {
-        file_name: i.to_string(),
-        sha256: ContentId::of(i.to_string()),
-        width: 1,
-        height: 1,
-        bag_type: BagType::new(if i < from + n / 2 { "tote" } else { "clutch" }),
-        split: Split::Test,
         family: Some(format!("f{}", i / 2)),
-        background: None,
-        colour: None,
-        brand: None,
-        title: None,
-        source: None,
-        licence: None,
-        item: None,
+        ..Row::new(
+            i.to_string(),
+            ContentId::of(i.to_string()),
+            [1, 1],
+            BagType::new(if i < from + n / 2 { "tote" } else { "clutch" }),
+            Split::Test,
+        )
     };
     (from..from + n).map(row).collect()
 }

@@ -328,22 +328,13 @@ mod tests {
         let row = |(i, picture): (usize, &Picture)| {
             let bytes = picture.to_png();
             let sha256 = ContentId::of(&bytes);
-            Row {
-                file_name: writer.add_image(&bytes, &sha256, "png").unwrap(),
+            Row::new(
+                writer.add_image(&bytes, &sha256, "png").unwrap(),
                 sha256,
-                width: 64,
-                height: 64,
-                bag_type: BagType::new(if i % 2 == 0 { "tote" } else { "clutch" }),
-                split: if i % 4 == 3 { Split::Validation } else { Split::Train },
-                family: None,
-                background: None,
-                colour: None,
-                brand: None,
-                title: None,
-                source: None,
-                licence: None,
-                item: None,
-            }
+                [64, 64],
+                BagType::new(if i % 2 == 0 { "tote" } else { "clutch" }),
+                if i % 4 == 3 { Split::Validation } else { Split::Train },
+            )
         };
         let rows: Vec<Row> = pictures.iter().enumerate().map(row).collect();
         let dataset = writer.finish(rows, BTreeMap::new(), "every fourth in validation".into(), vec![]).unwrap();
