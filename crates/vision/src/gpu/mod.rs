@@ -6,7 +6,8 @@
 //! - `winograd`: maps to transformed tiles; and products back to maps, with bias, ReLU and pool.
 //! - `product`: tiles times weights, a matrix product for each of 36 frequencies.
 //!
-//! `planes` makes their input of a picture's bytes. What is above the convolutions is small: `matmul` multiplies any matrices, without their speed.
+//! `planes` makes their input of a picture's bytes. What is above the convolutions is small: `matmul` multiplies any matrices,
+//! without their speed.
 //!
 //! No kernel is chosen by trying, so that the first batch need not wait for that, and a card gives the same bits each time.
 
@@ -318,16 +319,21 @@ pub fn input(frames: &[&Picture], preprocess: &Preprocess, device: &Device) -> O
     Some(Tensor::from_primitive::<Wgpu>(out))
 }
 
-/// Whether a tensor is on a GPU, and carries no gradients.
+/// Whether a tensor is on a GPU, in f32 and without gradients.
 pub fn is_on_gpu<const D: usize>(x: &Tensor<D>) -> bool {
-    primitive(x.clone()).is_some()
+    in_f32(x).is_some()
 }
 
-/// `[n, rows, inner]` times `[n, inner, columns]` to `[n, rows, columns]`; none where they are not on a GPU, or carry gradients.
+fn in_f32<const D: usize>(x: &Tensor<D>) -> Option<CubeTensor> {
+    primitive(x.clone()).filter(|x| x.dtype == DType::F32)
+}
+
+/// `[n, rows, inner]` times `[n, inner, columns]` to `[n, rows, columns]`; none where they are not on a GPU, in f32 and without
+/// gradients.
 pub fn matmul(a: &Tensor<3>, b: &Tensor<3>) -> Option<Tensor<3>> {
     let ([n, rows, inner], [n_too, inner_too, columns]) = (a.dims(), b.dims());
     assert_eq!([n, inner], [n_too, inner_too], "matrices, and what is summed over");
-    let (device, a, b) = (a.device(), primitive(a.clone())?, primitive(b.clone())?);
+    let (device, a, b) = (a.device(), in_f32(a)?, in_f32(b)?);
     let out = primitive(Tensor::<3>::empty([n, rows, columns], &device))?;
     let client = a.client.clone();
     let (count, dim) = threads(&client, n * rows * columns);
