@@ -169,9 +169,7 @@ pub fn framed_inputs(frames: &[Vec<Picture>], preprocess: &Preprocess, device: &
 /// the input of them itself.
 fn input(frames: &[&Picture], preprocess: &Preprocess, device: &Device) -> Tensor<4> {
     #[cfg(feature = "gpu")]
-    if *device != Device::flex()
-        && let Some(input) = crate::gpu::input(frames, preprocess, device)
-    {
+    if let Some(input) = crate::gpu::input(frames, preprocess, device) {
         return input;
     }
     let (side, len) = (preprocess.size as usize, preprocess.len() / preprocess.crops.len());

@@ -132,6 +132,7 @@ fn numbers(range: std::ops::Range<usize>, device: &Device) -> Tensor<2> {
 /// [`gem`] in which each place counts by how much of it is bag: `[n, c, h, w]` and a mask of block 4's size to `[n, c]`.
 fn masked_gem(x: Tensor<4>, mask: Tensor<4>) -> Tensor<2> {
     let [n, c, h, w] = x.dims();
+    // Of a pool to one place Burn makes a sum of its own, and tunes it on a GPU.
     let weights = match [h, w] {
         [1, 1] => mean(mask),
         _ => adaptive_avg_pool2d(mask, [h, w]).flatten(1, 3),

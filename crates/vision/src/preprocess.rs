@@ -2,7 +2,7 @@
 //!
 //! Each trunk's weights were trained on values of their own, [`Values`]. A network that sees anything else at the query than
 //! it saw in training compares features of two different networks, so training, catalogue and query all call
-//! [`Preprocess::apply`], and a catalogue carries [`Preprocess::id`].
+//! [`Preprocess::frames`] and make the input of them in [`embedder`](crate::embedder), and a catalogue carries [`Preprocess::id`].
 
 use std::borrow::Cow;
 
@@ -169,15 +169,6 @@ impl Preprocess {
         false
     }
 
-    /// From any picture to its inputs: `[crops, 3, size, size]`, as [`Values`] says.
-    pub fn apply(&self, picture: &Picture) -> Vec<f32> {
-        let mut inputs = vec![0.0; self.len()];
-        for (framed, out) in self.frames(picture).iter().zip(inputs.chunks_exact_mut(self.len() / self.crops.len())) {
-            self.write_planes(framed, out);
-        }
-        inputs
-    }
-
     /// What is to be kept of a picture that waits: no more than the network will look at. It has the same frames as the
     /// picture itself.
     pub fn frame(&self, picture: &Picture) -> Picture {
@@ -187,8 +178,8 @@ impl Preprocess {
         }
     }
 
-    /// The first half of [`Preprocess::apply`]: a square of `size` pixels a side for each crop. Augmentation goes between the
-    /// halves.
+    /// From any picture to what the network sees of it: a square of `size` pixels a side for each crop. Augmentation
+    /// changes them before they become the input.
     pub fn frames(&self, picture: &Picture) -> Vec<Picture> {
         let picture = self.frame(picture);
         let frame = |crop: &Crop| match crop {
@@ -234,7 +225,7 @@ impl Preprocess {
         }
     }
 
-    /// The second half of [`Preprocess::apply`]: a picture of `size` x `size` to `[3, size, size]`.
+    /// A picture of `size` x `size` to `[3, size, size]`, as [`Values`] says.
     pub(crate) fn write_planes(&self, framed: &Picture, out: &mut [f32]) {
         let (plane, planes) = ((self.size * self.size) as usize, self.values.planes());
         for (i, pixel) in self.coloured(framed).rgb().chunks_exact(3).enumerate() {
@@ -247,16 +238,23 @@ impl Preprocess {
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Device;
+
     use super::*;
 
     fn preprocess(size: u32) -> Preprocess {
         Preprocess { size, colour: Colour::Full, fit: Fit::Pad, crops: whole(), values: Values::Caffe }
     }
 
+    fn apply(preprocess: &Preprocess, picture: &Picture) -> Vec<f32> {
+        let input = crate::embedder::inputs(std::slice::from_ref(picture), preprocess, &Device::flex());
+        input.into_data().try_into_vec().unwrap()
+    }
+
     #[test]
     fn planes_are_bgr_minus_the_mean() {
         let red = Picture::new(32, 32, [200, 10, 30].repeat(32 * 32));
-        let input = preprocess(32).apply(&red);
+        let input = apply(&preprocess(32), &red);
         assert_eq!(input.len(), 3 * 32 * 32);
         assert_eq!([input[0], input[1024], input[2048]], [30.0 - 103.939, 10.0 - 116.779, 200.0 - 123.68]);
     }
@@ -264,7 +262,7 @@ mod tests {
     #[test]
     fn torchvisions_planes_are_rgb_with_mean_0_and_deviation_1() {
         let red = Picture::new(32, 32, [255, 0, 51].repeat(32 * 32));
-        let input = Preprocess { values: Values::Torchvision, ..preprocess(32) }.apply(&red);
+        let input = apply(&Preprocess { values: Values::Torchvision, ..preprocess(32) }, &red);
         let by_hand = [(1.0 - 0.485) / 0.229, -0.456 / 0.224, (0.2 - 0.406) / 0.225];
         for (plane, value) in by_hand.into_iter().enumerate() {
             assert!((input[plane * 1024] - value).abs() < 1e-5, "{} {value}", input[plane * 1024]);
@@ -322,10 +320,10 @@ mod tests {
         let dark = |p: &Picture| p.rgb().iter().filter(|v| **v < 60).count() / 3;
         assert!(dark(&frames[0]) < 30 && dark(&frames[1]) > 300, "{} {}", dark(&frames[0]), dark(&frames[1]));
         assert_eq!(frames[1].rgb()[..3], [240; 3], "the ground's own colour lies around it");
-        assert_eq!((both.apply(&small).len(), both.len()), (2 * 3 * 32 * 32, 2 * 3 * 32 * 32));
+        assert_eq!((apply(&both, &small).len(), both.len()), (2 * 3 * 32 * 32, 2 * 3 * 32 * 32));
         let waiting = both.frame(&small);
         assert_eq!((waiting.width(), waiting.height()), (128, 96));
-        assert_eq!((both.apply(&waiting), both.frame(&waiting)), (both.apply(&small), waiting));
+        assert_eq!((apply(&both, &waiting), both.frame(&waiting)), (apply(&both, &small), waiting));
         let busy =
             Picture::new(64, 64, (0..64 * 64 * 3u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect());
         assert_eq!(both.frames(&busy)[0], both.frames(&busy)[1], "no plain ground, no bag");

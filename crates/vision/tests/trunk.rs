@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Device, Tensor, TensorData};
 use goodtwin_imaging::Picture;
 use goodtwin_vision::cpu::{Convolutions, Isa};
+use goodtwin_vision::embedder::inputs;
 use goodtwin_vision::preprocess::{Colour, Crop, Fit, Values};
 use goodtwin_vision::vgg16::Block;
 use goodtwin_vision::{Preprocess, Weights};
@@ -21,8 +22,9 @@ fn imagenet() -> Weights {
 /// The pattern's planes at 224 px.
 fn pattern() -> Vec<f32> {
     let picture = Picture::decode(&std::fs::read(workspace().join("tests/golden/pattern224.png")).unwrap()).unwrap();
-    Preprocess { size: 224, colour: Colour::Full, fit: Fit::Pad, crops: vec![Crop::Whole], values: Values::Caffe }
-        .apply(&picture)
+    let preprocess =
+        Preprocess { size: 224, colour: Colour::Full, fit: Fit::Pad, crops: vec![Crop::Whole], values: Values::Caffe };
+    inputs(&[picture], &preprocess, &Device::flex()).into_data().try_into_vec().unwrap()
 }
 
 /// The relative L2 error.

@@ -289,6 +289,10 @@ impl Layer {
 
 /// Frames as the network's input, `[n, 3, size, size]`; none where the device is no GPU, or keeps gradients.
 pub fn input(frames: &[&Picture], preprocess: &Preprocess, device: &Device) -> Option<Tensor<4>> {
+    let planes = preprocess.values.planes();
+    let scales: [f32; 6] = std::array::from_fn(|i| if i < 3 { planes[i].1 } else { planes[i - 3].2 });
+    // First, as it says of what kind the device is.
+    let scales = primitive(Tensor::<1>::from_data(scales, device))?;
     let side = preprocess.size as usize;
     let (len, values) = (3 * side * side, frames.len() * 3 * side * side);
     let mut bytes = vec![0; values];
@@ -298,9 +302,6 @@ pub fn input(frames: &[&Picture], preprocess: &Preprocess, device: &Device) -> O
     let words = TensorData::from_bytes_vec(bytes, [values / 4], DType::U32);
     let words = Tensor::<1, Int>::from_data(words, (device, DType::U32)).try_into_primitive::<Wgpu>().ok()?;
     let out = primitive(Tensor::<4>::empty([frames.len(), 3, side, side], device))?;
-    let planes = preprocess.values.planes();
-    let scales: [f32; 6] = std::array::from_fn(|i| if i < 3 { planes[i].1 } else { planes[i - 3].2 });
-    let scales = primitive(Tensor::<1>::from_data(scales, device))?;
     let client = out.client.clone();
     let (count, dim) = threads(&client, values);
     unsafe {
