@@ -300,11 +300,24 @@ impl DatasetWriter {
     /// Write rows and manifest, and put the folder in its place.
     pub fn finish(
         self,
+        rows: Vec<Row>,
+        parents: BTreeMap<String, ContentId>,
+        split: String,
+        left_out: Vec<LeftOut>,
+    ) -> Result<Dataset> {
+        self.finish_with(rows, parents, split, left_out, |_, _| Ok(()))
+    }
+
+    /// The same, but that `describe` is given the folder before it takes its place: what it writes there comes with it, and where
+    /// it fails, what stood there still stands.
+    pub fn finish_with<E: From<Error>>(
+        self,
         mut rows: Vec<Row>,
         parents: BTreeMap<String, ContentId>,
         split: String,
         mut left_out: Vec<LeftOut>,
-    ) -> Result<Dataset> {
+        describe: impl FnOnce(&Path, &Dataset) -> Result<(), E>,
+    ) -> Result<Dataset, E> {
         rows.sort_by(|a, b| place(a).cmp(&place(b)));
         left_out.sort();
         let mut counts: BTreeMap<BagType, BTreeMap<Split, usize>> = BTreeMap::new();
@@ -316,8 +329,10 @@ impl DatasetWriter {
         crate::atomic::write(&self.staged.path().join("metadata.jsonl"), &lines)?;
         let json = serde_json::to_vec_pretty(&manifest).expect("our own types have string keys and serialise");
         crate::atomic::write(&self.staged.path().join("dataset.json"), &json)?;
+        let dataset = Dataset { root: self.target, manifest, rows };
+        describe(self.staged.path(), &dataset)?;
         self.staged.publish()?;
-        Ok(Dataset { root: self.target, manifest, rows })
+        Ok(dataset)
     }
 }
 

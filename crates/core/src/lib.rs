@@ -8,6 +8,7 @@
 //! - [`dataset`]: the image folder that scrape leaves and train reads: [`DatasetReader`] in, [`DatasetWriter`] out.
 //! - [`content_id`]: SHA-256 of canonical bytes; what chains one artefact to the next.
 //! - [`atomic`]: writers that leave a whole file or none: temporary file beside, fsync, rename, fsync the folder.
+//! - [`lock`]: one run at a time in one folder.
 //! - [`config`]: TOML in, a typed config out, or an error that names the nearest known key.
 //! - [`terminal`], [`table`]: text of strangers in, text that commands no terminal out; aligned columns of it.
 //! - [`error`]: the [`Error`] of this crate; each kind maps to one exit code.
@@ -19,6 +20,7 @@ pub mod content_id;
 pub mod dataset;
 pub mod error;
 pub mod item;
+pub mod lock;
 pub mod money;
 pub mod rating;
 pub mod table;
@@ -30,6 +32,7 @@ pub use content_id::ContentId;
 pub use dataset::{Dataset, DatasetReader, DatasetWriter, Row, Split};
 pub use error::{Error, Result};
 pub use item::{Availability, Condition, Item, ItemId, ItemImage};
+pub use lock::RunLock;
 pub use money::{Currency, Exchange, Money};
 pub use rating::{Label, Rating, RatingBook};
 pub use table::Table;

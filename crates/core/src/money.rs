@@ -104,13 +104,14 @@ impl Exchange {
         }
     }
 
-    /// The same sum in another currency, or `None` when the table lacks one of the two.
+    /// The same sum in another currency, to two places, or `None` when the table lacks one of the two. Rounded here, so that what
+    /// is compared is what is shown.
     pub fn convert(&self, money: Money, to: Currency) -> Option<Money> {
         if money.currency == to {
             return Some(money);
         }
         let euros = money.amount.checked_div(self.rate(money.currency)?)?;
-        Some(Money { amount: euros.checked_mul(self.rate(to)?)?, currency: to })
+        Some(Money { amount: euros.checked_mul(self.rate(to)?)?.round_dp(2), currency: to })
     }
 
     fn rate(&self, currency: Currency) -> Option<Decimal> {
@@ -140,6 +141,7 @@ mod tests {
         let table = Exchange::built_in();
         let converted = table.convert(money("115", "USD"), "EUR".parse().unwrap()).unwrap();
         assert_eq!(converted, money("100", "EUR"));
+        assert_eq!(table.convert(money("114.99", "USD"), "EUR".parse().unwrap()), Some(money("99.99", "EUR")));
         assert_eq!(table.convert(money("1", "XAU"), "EUR".parse().unwrap()), None);
         assert_eq!(table.convert(money("1", "XAU"), "XAU".parse().unwrap()), Some(money("1", "XAU")));
     }

@@ -43,7 +43,6 @@ pub mod guard;
 pub mod guess;
 pub mod journal;
 mod listings;
-mod lock;
 mod manifest;
 pub mod metrics;
 mod pages;

@@ -37,12 +37,11 @@ impl Manifest {
 
 #[cfg(test)]
 mod tests {
-    use goodtwin_core::ContentId;
+    use goodtwin_core::{ContentId, RunLock};
     use jiff::Timestamp;
 
     use super::*;
     use crate::Journal;
-    use crate::lock::RunLock;
     use crate::run::LOCK;
 
     #[test]

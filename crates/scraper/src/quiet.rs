@@ -3,7 +3,8 @@
 use std::ops::Deref;
 use std::path::Path;
 
-use crate::lock::RunLock;
+use goodtwin_core::RunLock;
+
 use crate::run::LOCK;
 use crate::{Journal, Result};
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use goodtwin_core::atomic;
+use goodtwin_core::{RunLock, atomic};
 use jiff::Timestamp;
 
 use crate::clock::Clock;
@@ -13,7 +13,6 @@ use crate::fetch::{Fetcher, Limits};
 use crate::governor::Governor;
 use crate::journal::{RunId, SharedJournal};
 use crate::listings::{Caps, FeedPages};
-use crate::lock::RunLock;
 use crate::pictures::AtWork;
 use crate::progress::Progress;
 use crate::stop::{GRACE, Stop};
@@ -169,7 +168,7 @@ async fn summarize(
         .look(move |journal| {
             let summarize_store = |(name, end): (String, Option<Result<Done, StoreEnd>>)| {
                 let tally = journal.tally(&name, run)?;
-                tally.reconcile(&name, end.as_ref().and_then(|end| end.as_ref().ok()).map(|done| done.listed))?;
+                tally.reconcile(&name, end.as_ref().and_then(|end| end.as_ref().ok()).map(|done| done.counted))?;
                 let stalled = matches!(end, Some(Err(StoreEnd::Stalled(_))));
                 let (trouble, drops) = match end {
                     Some(Err(StoreEnd::Stalled(what) | StoreEnd::Trouble(what))) => (Some(what), vec![]),

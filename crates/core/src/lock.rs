@@ -4,8 +4,9 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
 
-use goodtwin_core::{Error, Result};
 use rustix::fs::{FlockOperation, flock};
+
+use crate::{Error, Result};
 
 /// Held for as long as a run goes on. The system lets go of it when the process ends, however it ends.
 pub struct RunLock(File);
