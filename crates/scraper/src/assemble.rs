@@ -1,6 +1,6 @@
 //! From a shop's words to ours: a [`Listing`] in, an [`Item`] or the [`State`] in which it ends out. Nothing is asked here.
 
-use goodtwin_core::{Availability, BagType, BrandName, Condition, Item, ItemId, Money, Rating};
+use goodtwin_core::{Availability, BagType, BrandName, Condition, Currency, Item, ItemId, Money, Rating};
 
 use crate::State;
 use crate::config::{Config, Ethics, Store};
@@ -80,10 +80,15 @@ fn unrated(brand: &str, config: &Config) -> String {
 
 /// The price, if it can be read without guessing.
 pub(crate) fn price(listing: &Listing, store: &Store) -> Option<Money> {
+    let currency = currency(listing, store)?;
+    let read = listing.read_price_in(Some(currency), store.file.separator());
+    Some(Money { amount: read.amount.filter(|a| !a.is_zero())?, currency })
+}
+
+/// The currency that stands beside the price, or in its text; else the store's, if the text has no sign of another.
+pub(crate) fn currency(listing: &Listing, store: &Store) -> Option<Currency> {
     let read = listing.read_price(store.file.separator());
-    let currency = listing.currency_beside().or(read.currency).or(store.file.currency)?;
-    let amount = read.amount.filter(|a| !a.is_zero())?;
-    Some(Money { amount, currency })
+    listing.currency_beside().or_else(|| read.currency_or(store.file.currency))
 }
 
 /// The store's own words first, then the taxonomy's; the labels first, then the title.
@@ -207,6 +212,30 @@ mod tests {
         assert_eq!(amount("89.000", true), Ok("89000".into()));
         assert_eq!(amount("1.299", true), Ok("1299".into()));
         assert_eq!(amount("1.299", false).unwrap_err().0, State::NoPrice);
+    }
+
+    #[test]
+    fn the_stores_currency_says_what_three_digits_after_a_point_are() {
+        let amount = |currency: &str, text: &str, price_is_seen| {
+            let mut store = store("new");
+            store.file.currency = currency.parse().ok();
+            let listing = Listing { price: Some(text.into()), price_is_seen, ..listing() };
+            price(&listing, &store).map(|money| money.amount.normalize().to_string())
+        };
+        assert_eq!(amount("IDR", "150.000", false), None);
+        assert_eq!(amount("IDR", "150.000", true).as_deref(), Some("150000"));
+        assert_eq!(amount("SEK", "150.000", false).as_deref(), Some("150"));
+        assert_eq!(amount("KWD", "12.500", true), None);
+    }
+
+    #[test]
+    fn a_sign_of_another_currency_than_the_stores_is_no_price_in_the_stores() {
+        let listing = |price: &str| Listing { price: Some(price.into()), price_is_seen: true, ..listing() };
+        let (state, why) = assemble(&listing("$85"), "k", "u", &store("new"), &crawl()).unwrap_err();
+        assert_eq!((state, why.as_str()), (State::NoPrice, "`$85` cannot be read without guessing"));
+        let told = Listing { currency: Some("USD".into()), ..listing("$85") };
+        assert_eq!(price(&told, &store("new")).unwrap().to_string(), "85 USD");
+        assert_eq!(price(&listing("85:-"), &store("new")).unwrap().to_string(), "85 SEK");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A page's bytes into text, by the rules of the Encoding and HTML standards: a byte order mark, then what the server says, then
-//! what the page says of itself; else UTF-8 where it is valid, else Windows-1252.
+//! what the page says of itself; else UTF-8 where it is valid, else Windows-1252. A page that says UTF-8 and has not one letter
+//! of it beyond ASCII says nothing.
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
@@ -14,9 +15,13 @@ pub fn decode(body: &[u8], content_type: Option<&str>) -> String {
     let said = content_type.and_then(charset_of).or_else(|| prescan(&body[..body.len().min(PRESCAN)]));
     // A page that could be read far enough to find UTF-16 in it is not in UTF-16.
     let said = said.map(|e| if [UTF_16BE, UTF_16LE].contains(&e) { UTF_8 } else { e });
-    let guessed = || if std::str::from_utf8(body).is_ok() { UTF_8 } else { WINDOWS_1252 };
-    // Many say UTF-8 and mean what was there before it.
-    let encoding = said.filter(|e| *e != UTF_8).unwrap_or_else(guessed);
+    let encoding = match said {
+        Some(said) if said != UTF_8 => said,
+        // Many say UTF-8 and mean what was there before it. But where letters of UTF-8 are, one bad byte is only one bad byte.
+        Some(_) if body.utf8_chunks().any(|chunk| !chunk.valid().is_ascii()) => UTF_8,
+        _ if std::str::from_utf8(body).is_ok() => UTF_8,
+        _ => WINDOWS_1252,
+    };
     encoding.decode_without_bom_handling(body).0.into_owned()
 }
 
@@ -77,6 +82,11 @@ mod tests {
             (latin, None, "<p>väska"),
             (utf8, Some("text/html; charset=utf-8"), "<p>väska"),
             (latin, Some("text/html; charset=UTF-8"), "<p>väska"),
+            (
+                b"<meta charset=utf-8>Fj\xc3\xa4llr\xc3\xa4ven, 1\xc2\xa0299 kr, caf\xe9, 5\x80",
+                None,
+                "<meta charset=utf-8>Fjällräven, 1\u{a0}299 kr, caf\u{fffd}, 5\u{fffd}",
+            ),
             (latin, Some("text/html; charset=\"ISO-8859-1\""), "<p>väska"),
             (b"\xef\xbb\xbfv\xc3\xa4ska", Some("text/html; charset=latin1"), "väska"),
             (b"\xff\xfev\0\xe4\0", None, "vä"),

@@ -15,6 +15,8 @@ use crate::fetch::{Answer, FetchError, Fetcher, Limits, Manners};
 use crate::governor::Governor;
 use crate::journal::SharedJournal;
 use crate::journal::fetched::Validators;
+use crate::listings::feed_products;
+use crate::pages::Text;
 use crate::stop::Stop;
 use crate::{Journal, Result, charset};
 
@@ -108,7 +110,9 @@ impl Visitor {
     async fn feed(&self, store: &Store, report: &mut Report) -> std::result::Result<Vec<(Url, Listing)>, Trouble> {
         let url = shopify::feed_url(&start(store), 1);
         let answer = self.asked(&url, store, report).await?;
-        let products = shopify::products(&charset::decode(&answer.body, answer.content_type()), &answer.url);
+        let body = charset::decode(&answer.body, answer.content_type());
+        let text = Text { body, robots_tags: answer.robots_tags(), url: answer.url };
+        let products = feed_products(&text, self.agent());
         let products = products.map_err(|e| Trouble::Unfit(format!("{url}: {e}")))?;
         let entries: Vec<_> = products.into_iter().flatten().collect();
         let unread = entries.iter().filter(|(_, listing)| listing.is_err()).count();
@@ -224,14 +228,7 @@ fn look_at(listings: &[(Url, Listing)], store: &Store, taxonomy: &Taxonomy, user
         ("name", true, Box::new(|l| l.title.clone())),
         ("brand", true, Box::new(|l| l.brand.clone().or_else(|| store.file.brand.clone()))),
         ("price", true, Box::new(|l| l.read_price(separator).amount.map(|a| a.to_string()))),
-        (
-            "currency",
-            true,
-            Box::new(|l| {
-                let read = l.read_price(separator);
-                l.currency_beside().or(read.currency).or(store.file.currency).map(|c| c.to_string())
-            }),
-        ),
+        ("currency", true, Box::new(|l| crate::assemble::currency(l, store).map(|c| c.to_string()))),
         ("picture", true, Box::new(|l| l.images.first().cloned())),
         ("type", false, Box::new(bag_type)),
         ("colour", false, Box::new(|l| l.colour.clone())),

@@ -468,7 +468,7 @@ impl Store {
 }
 
 /// Raised when pages are read differently than before.
-const EXTRACTOR: u32 = 3;
+const EXTRACTOR: u32 = 4;
 
 fn seconds(seconds: f64) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds)

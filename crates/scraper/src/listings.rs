@@ -11,7 +11,7 @@ use crate::Error;
 use crate::browser::Browser;
 use crate::config::Source;
 use crate::extract::shopify::Entry;
-use crate::extract::{Listing, links, shopify};
+use crate::extract::{Listing, feed_refuses_ai, links, shopify};
 use crate::pages::{ReadError, Text};
 use crate::store_run::{StoreEnd, StoreRun};
 
@@ -108,7 +108,8 @@ impl StoreRun<'_> {
                     return Err(StoreEnd::Trouble(format!("{start}: its feed goes on after {last_page} pages")));
                 }
                 let url = shopify::feed_url(&start, page);
-                let products = self.page(&url, None, |text| shopify::products(&text.body, &text.url)).await?;
+                let agent = self.agent().to_string();
+                let products = self.page(&url, None, move |text| feed_products(text, &agent)).await?;
                 let products = products.map_err(|e| StoreEnd::Trouble(format!("{url}: {e}")))?;
                 let goes_on = chain.goes_on(products.iter().flatten().map(|(key, _)| key), &self.caps);
                 let is_last = products.len() < shopify::PER_PAGE || !goes_on;
@@ -139,8 +140,8 @@ impl StoreRun<'_> {
         let products = match pages.iter().find(|(url, _)| *url == place.page) {
             Some((_, products)) => Arc::clone(products),
             None => {
-                let read = |text: &Text| shopify::products(&text.body, &text.url);
-                let products = self.page(&place.page, None, read).await?;
+                let agent = self.agent().to_string();
+                let products = self.page(&place.page, None, move |text| feed_products(text, &agent)).await?;
                 let products = Arc::new(products.map_err(|e| StoreEnd::Trouble(format!("{}: {e}", place.page)))?);
                 pages.truncate(1);
                 pages.push_front((Arc::clone(&place.page), Arc::clone(&products)));
@@ -183,6 +184,10 @@ impl StoreRun<'_> {
             let mut chain = Chain::new();
             let mut next = Some(start);
             while let Some(url) = next.take().filter(|url| listings.insert(url.clone())) {
+                if seen.contains(&url) {
+                    // A listing before it links to it as it does to products.
+                    addresses.retain(|address| *address != url);
+                }
                 if listings.len() > self.caps.listings {
                     return Err(StoreEnd::Trouble(format!("its listings go on after {}", self.caps.listings)));
                 }
@@ -200,10 +205,11 @@ impl StoreRun<'_> {
                         read => Some(read?),
                     },
                 };
-                let links = match rendered {
+                let mut links = match rendered {
                     Some(links) => links,
                     None => self.page_as_it_comes(&url, read).await?,
                 };
+                links.items.retain(|address| !listings.contains(address) && links.next.as_ref() != Some(address));
                 if chain.goes_on(links.items.iter(), &self.caps) {
                     next = links.next;
                 }
@@ -220,6 +226,16 @@ impl StoreRun<'_> {
             Some(why) => Err(StoreEnd::Trouble(format!("{why}; by HTTP its listings name {} items", addresses.len()))),
         }
     }
+}
+
+/// The products on a page of a feed, each of which asks machines that learn to keep away if the page does.
+pub(crate) fn feed_products(text: &Text, agent: &str) -> Result<Vec<Vec<Entry>>, String> {
+    let mut products = shopify::products(&text.body, &text.url)?;
+    if text.robots_tags.iter().any(|tag| feed_refuses_ai(tag, agent)) {
+        let listings = products.iter_mut().flatten().filter_map(|(_, listing)| listing.as_mut().ok());
+        listings.for_each(|listing| listing.no_ai = true);
+    }
+    Ok(products)
 }
 
 /// A key an address: its last part, which shops keep when they move their shelves; the whole path where two end alike.
@@ -249,9 +265,27 @@ fn keys(addresses: &[Url]) -> Vec<String> {
     addresses.iter().map(key).collect()
 }
 
+/// The colour of an item's key, `tote~red`, of which the page's key is the part before it. Some addresses have a `~` of their
+/// own, and [`keys`] tells addresses that are alike apart by one.
+pub(crate) fn colour_in<'k>(key: &'k str, url: &str) -> Option<&'k str> {
+    let (_, colour) = key.rsplit_once('~')?;
+    let of_address = url.trim_end_matches('/').ends_with(&format!("~{colour}")) || ContentId::of(url).short() == colour;
+    (!of_address).then_some(colour)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_colour_is_told_from_what_an_address_ends_in() {
+        assert_eq!(colour_in("vale-1~light-moss", "http://s/p/vale-1?c=1"), Some("light-moss"));
+        assert_eq!(colour_in("vale~1~moss", "http://s/p/vale~1"), Some("moss"));
+        assert_eq!(colour_in("vale~1", "http://s/p/vale~1/"), None);
+        assert_eq!(colour_in("vale", "http://s/p/vale"), None);
+        let alike: Vec<Url> = ["http://s/a/y", "http://s/y", "http://s/a.y"].map(|u| u.parse().unwrap()).into();
+        assert_eq!(colour_in(&keys(&alike)[2], alike[2].as_str()), None);
+    }
 
     #[test]
     fn a_key_is_the_last_part_of_the_address_unless_two_are_alike() {

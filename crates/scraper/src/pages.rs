@@ -9,9 +9,12 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::browser::{Browser, BrowserError, Rendered};
+use crate::extract::Listing;
+use crate::extract::links::Links;
+use crate::extract::shopify::Entry;
 use crate::fetch::{Answer, FetchError};
 use crate::journal::fetched::{PageRow, Validators};
-use crate::quarantine::{self, Doubtful};
+use crate::quarantine;
 use crate::store_run::StoreRun;
 use crate::{Error, charset};
 
@@ -39,6 +42,34 @@ impl From<Error> for ReadError {
     }
 }
 
+/// What is read from a page.
+pub(crate) trait FromPage: Serialize + DeserializeOwned + Send + 'static {
+    /// What the page is read as. One address may be read as two things: a listing that names itself, or a product's page that
+    /// became a listing. What was read as one says nothing of the other.
+    const KIND: &'static str;
+
+    /// Whether a person should look at the page.
+    fn is_doubtful(&self) -> bool {
+        false
+    }
+}
+
+impl FromPage for Links {
+    const KIND: &'static str = "listing";
+}
+
+impl FromPage for Result<Vec<Vec<Entry>>, String> {
+    const KIND: &'static str = "feed";
+}
+
+impl FromPage for Result<Option<Listing>, String> {
+    const KIND: &'static str = "product";
+
+    fn is_doubtful(&self) -> bool {
+        matches!(self, Ok(Some(listing)) if !listing.conflicts.is_empty())
+    }
+}
+
 /// A page as its extractor gets it.
 pub(crate) struct Text {
     pub body: String,
@@ -48,7 +79,7 @@ pub(crate) struct Text {
 
 impl StoreRun<'_> {
     /// What a page says: from the journal if this run has read it, or if it has not changed; else from the shop.
-    pub(crate) async fn page<T: Doubtful + Serialize + DeserializeOwned + Send + 'static>(
+    pub(crate) async fn page<T: FromPage>(
         &self,
         url: &Url,
         browser: Option<&mut Option<Browser>>,
@@ -56,14 +87,13 @@ impl StoreRun<'_> {
     ) -> Result<T, ReadError> {
         let key = url.to_string();
         let known = self.journal.look(move |journal| journal.page(&key)).await?;
-        let known = known.filter(|p| p.recipe == self.store.recipe);
-        let read = |row: &PageRow| {
-            serde_json::from_str::<T>(&row.extracted)
-                .map_err(|e| Error::Internal(format!("the journal's {url} cannot be read back: {e}")))
+        let recipe = self.recipe::<T>();
+        // What cannot be read back is as good as not there: the page is asked for whole.
+        let read_back = |row: PageRow| Some((serde_json::from_str::<T>(&row.extracted).ok()?, row));
+        let known = match known.filter(|row| row.recipe == recipe).and_then(read_back) {
+            Some((value, row)) if row.run == self.run => return Ok(value),
+            known => known,
         };
-        if let Some(row) = known.as_ref().filter(|p| p.run == self.run) {
-            return Ok(read(row)?);
-        }
         let answer = match browser {
             Some(browser) => {
                 let rendered = self.render(url, browser).await?;
@@ -79,11 +109,10 @@ impl StoreRun<'_> {
                 }
             }
             None => {
-                let validators = known.as_ref().map(|p| p.validators.clone()).unwrap_or_default();
+                let validators = known.as_ref().map(|(_, row)| row.validators.clone()).unwrap_or_default();
                 let answer = self.fetcher.page(url, self.manners(), &validators).await?;
                 match known {
-                    Some(row) if answer.not_modified => {
-                        let value = read(&row)?;
+                    Some((value, row)) if answer.not_modified => {
                         self.put_page(url, PageRow { run: self.run, ..row }).await?;
                         return Ok(value);
                     }
@@ -98,7 +127,7 @@ impl StoreRun<'_> {
 
     /// What a page says that a browser should have rendered, as it comes by HTTP. It may say less, so it does not go into the
     /// journal: the next run tries the browser again.
-    pub(crate) async fn page_as_it_comes<T: Doubtful + Serialize + Send + 'static>(
+    pub(crate) async fn page_as_it_comes<T: FromPage>(
         &self,
         url: &Url,
         extract: impl FnOnce(&Text) -> T + Send + 'static,
@@ -108,13 +137,13 @@ impl StoreRun<'_> {
     }
 
     /// Off the threads that serve the network.
-    async fn understand<T: Doubtful + Serialize + Send + 'static>(
+    async fn understand<T: FromPage>(
         &self,
         url: &Url,
         answer: Answer,
         extract: impl FnOnce(&Text) -> T + Send + 'static,
     ) -> Result<(T, PageRow), Error> {
-        let recipe = self.store.recipe.clone();
+        let recipe = self.recipe::<T>();
         let (store, run) = (self.store.file.name.clone(), self.run);
         let out = self.config.out.clone();
         tokio::task::spawn_blocking(move || {
@@ -134,6 +163,11 @@ impl StoreRun<'_> {
         .await
         .map_err(|e| Error::Internal(format!("reading {url}: {e}")))?
         .map_err(Error::from)
+    }
+
+    /// Names the extractor and the store's file, and what a page is read as.
+    fn recipe<T: FromPage>(&self) -> String {
+        format!("{}/{}", self.store.recipe, T::KIND)
     }
 
     async fn put_page(&self, url: &Url, row: PageRow) -> Result<(), Error> {

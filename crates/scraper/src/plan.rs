@@ -163,10 +163,10 @@ impl StoreRun<'_> {
         for item in found {
             match &item.feed {
                 Some(place) => match self.entry(place).await {
-                    Ok(Ok(listing)) => pictures.extend(listing.images),
+                    Ok(Ok(listing)) if !listing.no_ai => pictures.extend(listing.images),
                     Err(StoreEnd::Fatal(error)) => return Err(error),
                     // It has no pictures that anyone could ask for.
-                    Ok(Err(_)) | Err(_) => {}
+                    Ok(_) | Err(_) => {}
                 },
                 None => match self.fetcher.check(&item.url, self.manners()).await {
                     Ok(()) => pages.push(item),

@@ -60,6 +60,14 @@ const DINARS: [&str; 22] = [
     "第納爾",
 ];
 
+/// Currencies that are written without decimals, since they have none or nobody counts in them, and mostly with points between
+/// thousands.
+const WITHOUT_DECIMALS: [&str; 36] = [
+    "ALL", "AMD", "ARS", "BIF", "CLP", "COP", "CRC", "DJF", "GNF", "HUF", "IDR", "IQD", "IRR", "ISK", "JPY", "KHR",
+    "KMF", "KRW", "KZT", "LAK", "LBP", "MGA", "MMK", "MNT", "PYG", "RSD", "RWF", "TWD", "TZS", "UGX", "UZS", "VND",
+    "VUV", "XAF", "XOF", "XPF",
+];
+
 fn has_mills(text: &str, sign: Option<&str>, currency: Option<Currency>) -> bool {
     match currency {
         Some(currency) => MILLS.contains(&currency.code()),
@@ -98,17 +106,23 @@ fn looks_grouped(number: &str) -> bool {
 }
 
 /// Read a price that was written for machines, in a currency if one stands beside it: by schema.org's rule, `.` stands before
-/// decimals, so that `89.000` is 89. But `1.299` in a currency of cents is no amount of money: its writer meant 1,299, or
-/// something else; that is not read.
+/// decimals, so that `89.000` is 89. But `1.290` in a currency of cents is no amount of money: its writer meant 1,290, or
+/// something else; that is not read. In a currency that is written without decimals, `89.000` is thousands, and so may `12.99`
+/// be: a number in JSON loses the zero at its end.
 pub fn parse_for_machines(text: &str, beside: Option<Currency>) -> PriceText {
     let (sign, found) = find_currency(text, None);
-    let has_mills = has_mills(text, sign, beside.or(found));
+    let currency = beside.or(found);
+    let has_mills = has_mills(text, sign, currency);
+    let has_decimals = !currency.is_some_and(|c| WITHOUT_DECIMALS.contains(&c.code()));
     let read = |number: &str| {
         let amount = read_number(number, Some('.'))?;
-        let looks_grouped = number.split_once('.').is_some_and(|(whole, rest)| {
-            rest.len() == 3 && !rest.ends_with('0') && (1..=3).contains(&whole.len()) && whole != "0"
+        let lone_point = number.split_once('.').filter(|(_, rest)| !rest.contains('.'));
+        let may_be_thousands = lone_point.is_some_and(|(whole, rest)| {
+            let (is_group, is_zero) = (rest.len() == 3, rest.bytes().all(|b| b == b'0'));
+            let doubtful = if has_decimals { is_group && !is_zero && !has_mills } else { is_group || !is_zero };
+            doubtful && (1..=3).contains(&whole.len()) && whole != "0"
         });
-        (has_mills || !looks_grouped).then_some(amount)
+        (!may_be_thousands).then_some(amount)
     };
     PriceText { amount: find_amount(text, read), sign, currency: found }
 }
@@ -121,9 +135,11 @@ fn find_amount(text: &str, read: impl Fn(&str) -> Option<Decimal>) -> Option<Dec
     amounts.all(|a| a == Some(first)).then_some(first)
 }
 
-/// The runs of digits and separators in a text, percentages left out, and `12 € 99` and `12€99` made `12.99` first.
+/// The runs of digits and separators in a text, percentages left out, and `12 € 99` and `12€99` made `12.99` first. Where there is
+/// another `€`, as in `95 € 85 €`, what follows one is the next price.
 fn numbers(text: &str) -> Vec<String> {
     let chars: Vec<char> = text.chars().map(|c| if is_space(c) { ' ' } else { c }).collect();
+    let has_one_sign = chars.iter().filter(|c| **c == '€').count() == 1;
     let mut found = Vec::new();
     let mut at = 0;
     while at < chars.len() {
@@ -142,7 +158,8 @@ fn numbers(text: &str) -> Vec<String> {
         }
         let mut number: String = chars[start..end].iter().collect();
         at = end;
-        if let Some((cents, after)) = cents_after_sign(&chars, end)
+        if has_one_sign
+            && let Some((cents, after)) = cents_after_sign(&chars, end)
             && !number.contains(['.', ','])
         {
             number = format!("{number}.{cents}");
@@ -169,7 +186,7 @@ fn separates(chars: &[char], at: usize) -> bool {
         }
 }
 
-/// The cents of `12 € 99` and `12€99`: exactly two digits after the sign, and nothing more.
+/// The cents of `12 € 99` and `12€99`: exactly two digits after the sign, and nothing that they may belong to: `85 € 24 Monate`.
 fn cents_after_sign(chars: &[char], mut at: usize) -> Option<(String, usize)> {
     while chars.get(at) == Some(&' ') {
         at += 1;
@@ -183,7 +200,8 @@ fn cents_after_sign(chars: &[char], mut at: usize) -> Option<(String, usize)> {
     }
     let cents: String = chars[at..].iter().take_while(|c| c.is_ascii_digit()).collect();
     let after = at + cents.len();
-    let ends = !matches!(chars.get(after), Some('.' | ',' | '€' | '%'));
+    let next = chars[after..].iter().find(|c| **c != ' ');
+    let ends = !next.is_some_and(|c| c.is_alphanumeric() || matches!(c, '.' | ',' | '€' | '%'));
     (cents.len() == 2 && ends).then_some((cents, after))
 }
 
@@ -290,6 +308,12 @@ mod tests {
             "1,2,345",
             "KWD 12.500",
             "1,250 KD",
+            "95 € 85 €",
+            "120 € 95 €",
+            "€ 95 € 85",
+            "95 €\u{a0} 85,00 €",
+            "85 € 24 Monate",
+            "85 € 24 x 3,54",
         ] {
             assert_eq!(amount(text), None, "{text}");
         }
@@ -323,11 +347,31 @@ mod tests {
             ("1.299", None),
             ("85 / 95", None),
             ("89.000 / 89.00", Some("89")),
+            ("95 € 85 €", None),
         ] {
             assert_eq!(amount(text, None).as_deref(), expected, "{text}");
         }
-        assert_eq!(amount("1.299", Some("KWD")).as_deref(), Some("1.299"));
-        assert_eq!(amount("1.299", Some("EUR")), None);
+        for (text, currency, expected) in [
+            ("1.299", "KWD", Some("1.299")),
+            ("1.290", "KWD", Some("1.29")),
+            ("1.299", "EUR", None),
+            ("1.290", "EUR", None),
+            ("129.900", "EUR", None),
+            ("89.000", "EUR", Some("89")),
+            ("1290.000", "EUR", Some("1290")),
+            ("0.990", "EUR", Some("0.99")),
+            ("12.990", "CLP", None),
+            ("12.99", "CLP", None),
+            ("150.000", "IDR", None),
+            ("150.000", "IQD", None),
+            ("150.00", "JPY", Some("150")),
+            ("12990.00", "CLP", Some("12990")),
+            ("150000", "IDR", Some("150000")),
+            ("1.150.000", "IDR", Some("1150000")),
+        ] {
+            assert_eq!(amount(text, Some(currency)).as_deref(), expected, "{text} {currency}");
+        }
+        assert_eq!(amount("IDR 150.000", None), None);
     }
 
     fn grouped(whole: u64, separator: &str) -> String {

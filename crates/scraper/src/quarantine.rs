@@ -4,10 +4,6 @@ use std::path::{Path, PathBuf};
 
 use goodtwin_core::{ContentId, atomic};
 
-use crate::extract::Listing;
-use crate::extract::links::Links;
-use crate::extract::shopify::Entry;
-
 /// Where the page with this hash is kept, below a crawl's output folder.
 pub fn path(out: &Path, page: &ContentId) -> PathBuf {
     out.join("quarantine").join(&page.as_str()[..2]).join(format!("{page}.html"))
@@ -17,21 +13,4 @@ pub fn path(out: &Path, page: &ContentId) -> PathBuf {
 pub(crate) fn keep(out: &Path, page: &ContentId, body: &[u8]) -> goodtwin_core::Result<()> {
     let path = path(out, page);
     if path.is_file() { Ok(()) } else { atomic::write(&path, body) }
-}
-
-/// What was read from a page, and whether a person should look at the page.
-pub(crate) trait Doubtful {
-    fn is_doubtful(&self) -> bool {
-        false
-    }
-}
-
-impl Doubtful for Links {}
-
-impl Doubtful for Result<Vec<Vec<Entry>>, String> {}
-
-impl Doubtful for Result<Option<Listing>, String> {
-    fn is_doubtful(&self) -> bool {
-        matches!(self, Ok(Some(listing)) if !listing.conflicts.is_empty())
-    }
 }

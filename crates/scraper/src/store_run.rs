@@ -1,5 +1,6 @@
 //! One store's part of a run: listings, then each item to its one state, then the passes over the whole store.
 
+use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -15,15 +16,15 @@ use crate::extract::{Listing, read_product_page, refuses_ai};
 use crate::fetch::{FetchError, Fetcher, Manners};
 use crate::governor::NoTurn;
 use crate::journal::health::Ending;
-use crate::journal::items::{ItemOutcome, Read};
+use crate::journal::items::{Counted, ItemOutcome, Read};
 use crate::journal::quarantined::Quarantined;
 use crate::journal::{RunId, SharedJournal};
-use crate::listings::{Caps, FeedPages, Found};
+use crate::listings::{Caps, FeedPages, Found, colour_in};
 use crate::pages::{ReadError, Text};
 use crate::pictures::{AtWork, state_without_pictures};
 use crate::progress::StoreProgress;
 use crate::run::Options;
-use crate::{Error, State};
+use crate::{Error, Journal, State};
 
 /// Items of one store that are worked on at once. Each host is still asked one thing at a time: this only lets the next
 /// request leave while the last answer is looked at, and shops and their picture hosts be asked side by side.
@@ -98,8 +99,8 @@ pub(crate) struct StoreRun<'a> {
 /// What a store's part of a run came to.
 #[derive(Debug)]
 pub(crate) struct Done {
-    /// How many items its listings name, or how many there were to ask for again.
-    pub listed: u32,
+    /// What the journal must have of it.
+    pub counted: Counted,
     /// What fell since the last runs.
     pub drops: Vec<Drop>,
 }
@@ -124,7 +125,8 @@ impl StoreRun<'_> {
         }
         self.progress.found(found.len());
         let mut stalled = None;
-        let mut listed_items = 0;
+        // Each item once: two that are asked for again may turn out to be one page's colours.
+        let mut ended = HashMap::new();
         // Those that wait for a turn hear at once that there is none; whoever had one is waited for all the same.
         let stopping = AtomicBool::new(false);
         let begun = found.iter().take_while(|_| !stopping.load(Relaxed)).map(|f| self.item(f));
@@ -135,7 +137,7 @@ impl StoreRun<'_> {
                 // Others may need nothing of that host.
                 Err(StoreEnd::Stalled(why)) => stalled = Some(why),
                 Err(StoreEnd::Stopping) => stopping.store(true, Relaxed),
-                done => listed_items += done?,
+                done => ended.extend(done?),
             }
         }
         drop(items);
@@ -149,12 +151,16 @@ impl StoreRun<'_> {
         }
         // What was found before the trouble is kept; but who is missing cannot be told from half a list.
         let end = stalled.map_or(listed, |why| Err(StoreEnd::Stalled(why)));
-        let ending = Ending { whole: end.is_ok() && !is_retry, accept_drop: self.options.accept_drop };
+        let accept_drop = self.options.accept_drop;
+        let ending = Ending { whole: end.is_ok() && !is_retry, retry: is_retry, accept_drop };
         self.take_fingerprints().await?;
         let (name, run) = (self.store.file.name.clone(), self.run);
         let drops = self.journal.with(move |journal| journal.end_store(&name, run, ending)).await?;
         match end {
-            Ok(()) => Ok(Done { listed: listed_items, drops }),
+            Ok(()) => {
+                let counted = Counted { items: ended.len() as u32, pictures: ended.values().sum() };
+                Ok(Done { counted, drops })
+            }
             Err(end) => Err(end.and(&drops)),
         }
     }
@@ -176,24 +182,33 @@ impl StoreRun<'_> {
         Ok((known.into_iter().filter_map(found).collect(), Ok(())))
     }
 
-    /// Bring what a listing names to its state, and write it down: how many items that is, one or one a colour.
-    async fn item(&self, found: &Found) -> Result<u32, StoreEnd> {
+    /// Bring what a listing names to its state, and write it down: the items that it is, one or one a colour, and how many
+    /// pictures each asked for.
+    async fn item(&self, found: &Found) -> Result<Vec<(ItemId, u32)>, StoreEnd> {
         let id = ItemId::new(&self.store.file.name, &found.key);
         let (key, run) = (id.clone(), self.run);
-        if self.journal.look(move |journal| journal.is_done(&key, run)).await? {
-            return Ok(1);
+        if let Some(pictures) = self.journal.look(move |journal| journal.done(&key, run)).await? {
+            return Ok(vec![(id, pictures)]);
         }
-        let outcomes = self.outcomes(id, found).await?;
-        let items = outcomes.len() as u32;
-        for (outcome, conflicts) in outcomes {
+        let mut ended = Vec::new();
+        for (outcome, conflicts) in self.outcomes(id.clone(), found).await? {
             let rows = self.quarantined(&outcome, found, conflicts).await?;
-            self.journal
-                .with(move |journal| {
-                    journal.put_quarantined(&outcome.id, &rows)?;
-                    journal.put_item(run, &outcome)
-                })
-                .await?;
+            ended.push((outcome, rows));
         }
+        let items: Vec<_> = ended.iter().map(|(o, _)| (o.id.clone(), o.images.len() as u32)).collect();
+        let in_colours = items.iter().all(|(colour, _)| *colour != id);
+        let write = move |journal: &mut Journal| {
+            if in_colours {
+                // It was one item while its page said no colours, or could not be read.
+                journal.drop_item(&id)?;
+            }
+            for (outcome, rows) in &ended {
+                journal.put_quarantined(&outcome.id, rows)?;
+                journal.put_item(run, outcome)?;
+            }
+            Ok(())
+        };
+        self.journal.with(write).await?;
         Ok(items)
     }
 
@@ -201,20 +216,16 @@ impl StoreRun<'_> {
     async fn outcomes(&self, id: ItemId, found: &Found) -> Result<Vec<(ItemOutcome, Vec<Conflict>)>, StoreEnd> {
         let url = found.url.as_str();
         let listing = match &found.feed {
-            Some(place) => {
-                let outcome = match self.entry(place).await? {
-                    Ok(listing) => self.outcome(id, url, &listing).await?,
-                    Err(why) => self.ended(id, url, State::Parse, why),
-                };
-                return Ok(vec![(outcome, vec![])]);
-            }
+            Some(place) => match self.entry(place).await? {
+                Ok(listing) => return Ok(vec![(self.outcome(id, url, &listing).await?, vec![])]),
+                Err(why) => return self.unread(id, found, State::Parse, why).await,
+            },
             None => match self.product_page(&found.url).await {
                 Ok(Ok(Some(listing))) => listing,
                 Ok(Ok(None)) => {
-                    let why = "its page tells of no product".into();
-                    return Ok(vec![(self.ended(id, url, State::Parse, why), vec![])]);
+                    return self.unread(id, found, State::Parse, "its page tells of no product".into()).await;
                 }
-                Ok(Err(why)) => return Ok(vec![(self.ended(id, url, State::Parse, why), vec![])]),
+                Ok(Err(why)) => return self.unread(id, found, State::Parse, why).await,
                 Err(e) => {
                     let state = match &e {
                         FetchError::Robots { .. } => State::Robots,
@@ -222,17 +233,21 @@ impl StoreRun<'_> {
                         FetchError::NoTurn(_) | FetchError::Fatal(_) => return Err(e.into()),
                         _ => State::Blocked,
                     };
-                    return Ok(vec![(self.ended(id, url, state, e.to_string()), vec![])]);
+                    return self.unread(id, found, state, e.to_string()).await;
                 }
             },
         };
-        let mut outcomes = Vec::new();
         let colours = || std::iter::once(&listing).chain(&listing.others);
-        // Asked for by its own key, as a retry does, a colour comes alone.
-        let own_key = |c: &&Listing| c.variant.as_ref().is_some_and(|v| found.key.ends_with(&format!("~{v}")));
-        if let Some(colour) = colours().find(own_key) {
-            return Ok(vec![(self.outcome(id, url, colour).await?, colour.conflicts.clone())]);
+        // Listings name pages. Only a retry asks for a colour by its own key, and then it comes alone.
+        let is_retry = !self.options.retry.is_empty();
+        if let Some(key) = colour_in(&found.key, url).filter(|_| is_retry) {
+            let own = colours().find(|colour| colour.variant.as_deref() == Some(key));
+            return Ok(vec![match own {
+                Some(colour) => (self.outcome(id, url, colour).await?, colour.conflicts.clone()),
+                None => (self.ended(id, url, State::Gone, format!("its page has no colour `{key}`")), vec![]),
+            }]);
         }
+        let mut outcomes = Vec::new();
         for colour in colours() {
             let id = match &colour.variant {
                 Some(variant) => ItemId::new(&self.store.file.name, &format!("{}~{variant}", found.key)),
@@ -242,6 +257,26 @@ impl StoreRun<'_> {
             outcomes.push((self.outcome(id, url, colour).await?, colour.conflicts.clone()));
         }
         Ok(outcomes)
+    }
+
+    /// Where what a listing names ended if it could not be read: each of the colours in which it is known, or else one item.
+    async fn unread(
+        &self,
+        id: ItemId,
+        found: &Found,
+        state: State,
+        why: String,
+    ) -> Result<Vec<(ItemOutcome, Vec<Conflict>)>, StoreEnd> {
+        let (store, page) = (self.store.file.name.clone(), found.key.clone());
+        let mut known = self.journal.look(move |journal| journal.keyed_after(&store, &page)).await?;
+        known.retain(|(key, url)| colour_in(key, url).is_some_and(|colour| *key == format!("{}~{colour}", found.key)));
+        let colour = |(key, url): &(String, String)| {
+            (self.ended(ItemId::new(&self.store.file.name, key), url, state, why.clone()), vec![])
+        };
+        match known.is_empty() {
+            true => Ok(vec![(self.ended(id, found.url.as_str(), state, why), vec![])]),
+            false => Ok(known.iter().map(colour).collect()),
+        }
     }
 
     fn ended(&self, id: ItemId, url: &str, state: State, detail: String) -> ItemOutcome {

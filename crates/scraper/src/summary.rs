@@ -149,6 +149,7 @@ impl Tally {
         self.changed += other.changed;
         self.unseen += other.unseen;
         self.images += other.images;
+        self.images_asked += other.images_asked;
         self.images_ok += other.images_ok;
         add_each(&mut self.states, &other.states);
         add_each(&mut self.images_bad, &other.images_bad);

@@ -99,20 +99,30 @@ async fn a_plan_says_what_a_run_asks_for_and_asks_for_no_item() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_retry_asks_for_the_items_in_these_states_alone() {
     let out = tempfile::tempdir().unwrap();
-    let shops = Demo::new(7).serve(0).await.unwrap();
+    // Most of its items have no price, and none of those that are asked for again.
+    let shops = Demo::losing_prices(7, STORE).unwrap().serve(0).await.unwrap();
     let config = config(&shops, out.path());
     let first = scrape(&config, Options::default()).await;
     let unpriced = first.stores[0].tally.states[&State::NoPrice];
     let before = (answered(&shops), manifest(&config).id);
+    // One was blocked that night.
+    let db = rusqlite::Connection::open(config.out.join(JOURNAL)).unwrap();
+    let blocked: String = db.query_row("SELECT id FROM published LIMIT 1", [], |r| r.get(0)).unwrap();
+    db.execute("UPDATE items SET state = 'blocked', item = NULL, fields = NULL WHERE id = ?1", [&blocked]).unwrap();
+    db.execute("DELETE FROM published WHERE id = ?1", [&blocked]).unwrap();
+    drop(db);
+    assert_ne!(manifest(&config).id, before.1);
 
-    let again = scrape(&config, Options { retry: vec![State::NoPrice, State::Truncated], ..Options::default() }).await;
+    let retry = vec![State::NoPrice, State::Truncated, State::Blocked];
+    let again = scrape(&config, Options { retry, ..Options::default() }).await;
+    assert_eq!(again.exit_code(), 0, "{again}");
     let tally = &again.stores[0].tally;
     let truncated = first.stores[0].tally.states.get(&State::Truncated).copied().unwrap_or_default();
-    assert_eq!(tally.unchanged + tally.changed, unpriced + truncated, "{again}");
+    assert_eq!(tally.unchanged + tally.changed, unpriced + truncated + 1, "{again}");
     assert!(again.to_string().contains("not asked") && !again.to_string().contains("unseen"), "{again}");
     // A page for each, and the pictures of those that have some.
-    assert!(answered(&shops) - before.0 <= u64::from(unpriced + 3 * truncated), "{again}");
-    assert_eq!(manifest(&config).id, before.1);
+    assert!(answered(&shops) - before.0 <= u64::from(unpriced + 3 * truncated + 1), "{again}");
+    assert_eq!(manifest(&config).id, before.1, "what was blocked is back");
 
     let journal = QuietJournal::open(&config.out.join(JOURNAL)).unwrap();
     let states = journal.states().unwrap();

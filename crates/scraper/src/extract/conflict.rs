@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use goodtwin_core::BrandName;
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::Listing;
@@ -33,13 +34,19 @@ impl fmt::Display for Conflict {
 /// The fields in which sources differ, each once: by the first two that do.
 ///
 /// Spellings are no difference: case, accents, spaces; a brand or a shop's name around a title; `1199.00` and `1.199 kr`. Where
-/// currencies are known they must be the same.
+/// currencies are known they must be the same. Of a product in several colours, a source may say any colour's price.
 pub fn conflicts(found: &[(&str, Listing)], separator: Option<char>) -> Vec<Conflict> {
     let mut conflicts: Vec<Conflict> = Vec::new();
+    let in_colours = found.iter().map(|(_, listing)| listing).find(|listing| !listing.others.is_empty());
+    let of_colours: Vec<Decimal> = in_colours
+        .iter()
+        .flat_map(|listing| std::iter::once(*listing).chain(&listing.others))
+        .filter_map(|colour| colour.read_price(separator).amount)
+        .collect();
     for (n, (source, one)) in found.iter().enumerate() {
         for (other_source, other) in &found[n + 1..] {
-            let differ =
-                [("price", price(one, other, separator)), ("brand", brand(one, other)), ("name", name(one, other))];
+            let price = price(one, other, &of_colours, separator);
+            let differ = [("price", price), ("brand", brand(one, other)), ("name", name(one, other))];
             for (field, values) in differ {
                 if let Some((value, other_value)) = values.filter(|_| conflicts.iter().all(|c| c.field != field)) {
                     conflicts.push(Conflict {
@@ -58,15 +65,16 @@ pub fn conflicts(found: &[(&str, Listing)], separator: Option<char>) -> Vec<Conf
 
 type Differ = Option<(String, String)>;
 
-fn price(one: &Listing, other: &Listing, separator: Option<char>) -> Differ {
+fn price(one: &Listing, other: &Listing, of_colours: &[Decimal], separator: Option<char>) -> Differ {
     let (a, b) = (one.read_price(separator), other.read_price(separator));
     let (amount, other_amount) = (a.amount?, b.amount?);
     let currencies = (one.currency_beside().or(a.currency), other.currency_beside().or(b.currency));
-    let text = |amount: rust_decimal::Decimal, currency: Option<goodtwin_core::Currency>| match currency {
+    let text = |amount: Decimal, currency: Option<goodtwin_core::Currency>| match currency {
         Some(currency) => format!("{amount} {currency}"),
         None => amount.to_string(),
     };
-    let differ = amount != other_amount || matches!(currencies, (Some(c), Some(d)) if c != d);
+    let agree = amount == other_amount || [amount, other_amount].iter().all(|a| of_colours.contains(a));
+    let differ = !agree || matches!(currencies, (Some(c), Some(d)) if c != d);
     differ.then(|| (text(amount, currencies.0), text(other_amount, currencies.1)))
 }
 

@@ -69,16 +69,20 @@ enum Comments {
 fn mend(text: &str, comments: Comments) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
+    // How many lists are open; and whether a comment may still end: else each mark would look for an end through all that follows.
+    let (mut open, mut may_end) = (0usize, comments == Comments::Whole);
     while let Some(c) = rest.chars().next() {
         let after = &rest[c.len_utf8()..];
         rest = match c {
             '"' => string(after, &mut out),
             '<' if rest.starts_with("<![CDATA[") => &rest["<![CDATA[".len()..],
-            ']' if rest.starts_with("]]>") && !opens_two(&out) => &rest["]]>".len()..],
-            '<' if rest.starts_with("<!--") => match rest.find("-->") {
-                Some(end) if comments == Comments::Whole => &rest[end + 3..],
-                _ => &rest[4..],
-            },
+            // With two lists open it is their end, with a stray `>` behind it.
+            ']' if rest.starts_with("]]>") && open < 2 => &rest["]]>".len()..],
+            '<' if rest.starts_with("<!--") => {
+                let end = if may_end { rest.find("-->") } else { None };
+                may_end = end.is_some();
+                end.map_or(&rest[4..], |end| &rest[end + 3..])
+            }
             '-' if rest.starts_with("-->") => &rest[3..],
             '/' if after.starts_with('*') => after[1..].find("*/").map_or("", |end| &after[1 + end + 2..]),
             '/' if after.starts_with('/') => {
@@ -91,12 +95,18 @@ fn mend(text: &str, comments: Comments) -> String {
                 if out[..kept].ends_with(',') {
                     out.truncate(kept - 1);
                 }
+                open = open.saturating_sub(usize::from(c == ']'));
                 out.push(c);
                 after
             }
             // What JSON does not know as space, and numbers that it does not know.
             c if c.is_whitespace() || c.is_control() || c == '\u{feff}' => {
                 out.push(' ');
+                after
+            }
+            '[' => {
+                open += 1;
+                out.push(c);
                 after
             }
             'N' if rest.starts_with("NaN") => {
@@ -110,23 +120,6 @@ fn mend(text: &str, comments: Comments) -> String {
         };
     }
     out
-}
-
-/// Whether `]]>` can be the end of two lists, with a stray `>` behind them.
-fn opens_two(out: &str) -> bool {
-    let mut open = 0usize;
-    let (mut in_string, mut escaped) = (false, false);
-    for c in out.chars() {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' if in_string => escaped = true,
-            '"' => in_string = !in_string,
-            '[' if !in_string => open += 1,
-            ']' if !in_string => open = open.saturating_sub(1),
-            _ => {}
-        }
-    }
-    open >= 2
 }
 
 /// Copy a string whose opening quote was read, and return what follows its closing one.
@@ -246,6 +239,20 @@ lines", "end": true,};
         assert!(script(&"[".repeat(100_000)).is_empty());
         assert!(script("\"text\"").is_empty() && script("7").is_empty() && script("").is_empty());
         assert_eq!(script(r#"{"a": [["b"]]}>"#), [json!({"a": [["b"]]})]);
+        assert_eq!(script(r#"[["]", "["]]>"#), [json!(["]", "["])]);
+    }
+
+    #[test]
+    fn a_long_script_is_read_in_one_pass() {
+        const MIB: usize = 1 << 20;
+        for text in [
+            "<!--".repeat(2 * MIB),
+            "<!--".repeat(2 * MIB) + "-->",
+            format!("[{}{}", "1,".repeat(MIB), "]]>".repeat(2 * MIB)),
+            format!("{}{}", "[ ".repeat(MIB), "]]>".repeat(2 * MIB)),
+        ] {
+            assert!(parse(&text).is_empty(), "{}", &text[..9]);
+        }
     }
 
     proptest! {

@@ -93,10 +93,15 @@ pub struct Asked {
 impl Listing {
     /// Read the price: one that machines wrote by schema.org's rule, one that people see by the shop's own `separator`.
     pub fn read_price(&self, separator: Option<char>) -> PriceText {
+        self.read_price_in(self.currency_beside(), separator)
+    }
+
+    /// [`Listing::read_price`] in a currency that is known: whether `150.000` are thousands depends on it.
+    pub fn read_price_in(&self, currency: Option<Currency>, separator: Option<char>) -> PriceText {
         let Some(text) = &self.price else { return PriceText::default() };
         match self.price_is_seen {
-            true => price::parse_beside(text, separator, self.currency_beside()),
-            false => price::parse_for_machines(text, self.currency_beside()),
+            true => price::parse_beside(text, separator, currency),
+            false => price::parse_for_machines(text, currency),
         }
     }
 
@@ -196,6 +201,12 @@ fn merge(sources: Vec<(&str, Option<Listing>)>, separator: Option<char>) -> Opti
         if listing.others.is_empty() && listing.variant.is_none() && !other.others.is_empty() {
             (listing.variant, listing.address) = (other.variant.clone(), other.address.clone());
             listing.others = other.others.clone();
+            // What the page shows as its price may be another colour's.
+            let own = other.read_price(separator).amount;
+            if own.is_some() && own != listing.read_price(separator).amount {
+                (listing.price, listing.price_is_seen) = (other.price.clone(), other.price_is_seen);
+                listing.currency = other.currency.clone();
+            }
         }
         for variant in &mut listing.others {
             // A colour's own price and pictures stay its own.
@@ -203,11 +214,7 @@ fn merge(sources: Vec<(&str, Option<Listing>)>, separator: Option<char>) -> Opti
         }
         listing.fill(other, separator);
     }
-    // One of several colours may have the price that a source without colours says.
-    let prices: Vec<_> = listing.others.iter().filter_map(|o| o.read_price(separator).amount).collect();
-    let of_a_colour =
-        |c: &Conflict| c.field == "price" && prices.iter().any(|p| c.other_value.starts_with(&p.to_string()));
-    listing.conflicts = conflicts.into_iter().filter(|c| !of_a_colour(c)).collect();
+    listing.conflicts = conflicts;
     listing.settle_price(separator);
     for variant in &mut listing.others {
         variant.conflicts = listing.conflicts.clone();
@@ -244,9 +251,19 @@ fn pictures(images: &[String], base: &Url) -> Vec<String> {
     whole.filter(|i| seen.insert(i.clone())).take(MAX_PICTURES).collect()
 }
 
-/// Whether a robots tag (a header's or a meta element's value) keeps `agent` from using a page's pictures. A header can be
-/// meant for one crawler: `otherbot: noindex`.
+/// Whether a robots tag (a header's or a meta element's value) keeps `agent` from using a page's pictures.
 pub fn refuses_ai(tag: &str, agent: &str) -> bool {
+    says(tag, agent, &["noai", "noimageai", "noindex", "none"])
+}
+
+/// The same of a feed's tag. A feed is nothing that a search engine should show, and shops keep theirs out with `noindex`: that
+/// says nothing of its products' pictures.
+pub fn feed_refuses_ai(tag: &str, agent: &str) -> bool {
+    says(tag, agent, &["noai", "noimageai", "none"])
+}
+
+/// Whether a robots tag has one of these words for `agent`. A header can be meant for one crawler: `otherbot: noindex`.
+fn says(tag: &str, agent: &str, words: &[&str]) -> bool {
     // Directives with a value, not names of crawlers.
     const VALUED: [&str; 4] = ["unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"];
     let is_valued = |name: &str| VALUED.iter().any(|word| name.trim().eq_ignore_ascii_case(word));
@@ -259,9 +276,7 @@ pub fn refuses_ai(tag: &str, agent: &str) -> bool {
         }
         _ => tag,
     };
-    directives
-        .split(',')
-        .any(|d| ["noai", "noimageai", "noindex", "none"].iter().any(|word| d.trim().eq_ignore_ascii_case(word)))
+    directives.split(',').any(|d| words.iter().any(|word| d.trim().eq_ignore_ascii_case(word)))
 }
 
 fn meta_robots(document: &Html, agent: &str) -> Vec<String> {

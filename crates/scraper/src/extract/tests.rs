@@ -325,6 +325,39 @@ fn colours_that_share_a_page_are_items_of_one_family() {
 }
 
 #[test]
+fn a_source_without_colours_may_say_any_colours_price_and_no_other() {
+    let read = |sand: &str, moss: &str, seen: &str, open_graph: &str| {
+        let css = css::CssFile { price: Some("b".into()), ..css::CssFile::default() };
+        let html = format!(
+            r#"<meta property="product:price:amount" content="{open_graph}"><meta property="product:price:currency" content="EUR">
+            <b>{seen}</b><script type="application/ld+json">{{"@type": "ProductGroup", "name": "Vale", "hasVariant": [
+            {{"@type": "Product", "color": "Sand", "offers": {{"price": "{sand}", "priceCurrency": "EUR"}}}},
+            {{"@type": "Product", "color": "Moss", "offers": {{"price": "{moss}", "priceCurrency": "EUR"}}}}]}}</script>"#
+        );
+        let reading = Reading { css: Some(Css::new(&css).unwrap()), ..Reading::default() };
+        read_product_page(&html, &"https://shop.example/p/vale-1".parse().unwrap(), &reading).unwrap().unwrap()
+    };
+    let said = |listing: &Listing| listing.conflicts.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let none: [&str; 0] = [];
+    assert_eq!(said(&read("95.00", "85.00", "", "85")), none);
+    assert_eq!(said(&read("95", "85", "", "850")), ["price: JSON-LD says `95 EUR`, Open Graph says `850 EUR`"]);
+    assert_eq!(said(&read("95", "85", "", "9")), ["price: JSON-LD says `95 EUR`, Open Graph says `9 EUR`"]);
+    // What agrees with a colour hides nothing that another source says.
+    assert_eq!(said(&read("95", "85", "85 €", "850")), ["price: CSS says `85 EUR`, Open Graph says `850 EUR`"]);
+    assert_eq!(said(&read("95", "85", "100 €", "95")), ["price: CSS says `100 EUR`, JSON-LD says `95 EUR`"]);
+    assert_eq!(said(&read("95", "85", "$85", "85")), none, "no currency is certain");
+    assert_eq!(said(&read("95", "85", "85 USD", "85")).len(), 1);
+    let sand = read("95.00", "85.00", "85 €", "95");
+    assert_eq!(said(&sand), none);
+    assert_eq!((sand.price.as_deref(), sand.others[0].price.as_deref()), (Some("95.00"), Some("85.00")));
+    assert_eq!(
+        read("95.00", "85.00", "95 €", "95").price.as_deref(),
+        Some("95 €"),
+        "the store's selectors count first"
+    );
+}
+
+#[test]
 fn a_price_that_is_no_one_price_is_taken_from_whom_it_is() {
     let both = |price: &str| {
         page(&format!(

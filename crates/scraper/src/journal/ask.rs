@@ -50,6 +50,10 @@ fn known(r: &Row<'_>) -> rusqlite::Result<Known> {
     })
 }
 
+fn key_of(store: &str, id: &str) -> String {
+    id.strip_prefix(store).and_then(|key| key.strip_prefix('/')).unwrap_or(id).into()
+}
+
 impl Journal {
     /// The items that a person may mean: by address or id, or else all with these words in their id, title or brand.
     pub fn find(&self, words: &str) -> Result<Vec<Known>> {
@@ -124,11 +128,24 @@ impl Journal {
             for state in states {
                 for row in rows.query_map(params![store, state.word()], |r| Ok((r.get(0)?, r.get(1)?)))? {
                     let (id, url): (String, String) = row?;
-                    let key = id.strip_prefix(store).and_then(|key| key.strip_prefix('/')).unwrap_or(&id);
-                    found.push((key.to_string(), url));
+                    found.push((key_of(store, &id), url));
                 }
             }
             Ok(found)
+        })
+    }
+
+    /// A store's items whose key is this one and `~` and something, as those of a page's colours are, but for the retired ones:
+    /// key and address.
+    pub fn keyed_after(&self, store: &str, key: &str) -> Result<Vec<(String, String)>> {
+        let before = format!("{store}/{key}~");
+        self.with(|db| {
+            // What follows `~` in the order of the index.
+            let after = format!("{store}/{key}\u{7f}");
+            let mut rows = db.prepare_cached(
+                "SELECT id, url FROM items WHERE id > ?1 AND id < ?2 AND state <> 'retired' ORDER BY id",
+            )?;
+            rows.query_map([before, after], |r| Ok((key_of(store, &r.get::<_, String>(0)?), r.get(1)?)))?.collect()
         })
     }
 

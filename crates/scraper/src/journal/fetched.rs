@@ -29,7 +29,7 @@ pub struct PageRow {
     pub sha256: ContentId,
     /// How many bytes that has, if it was written down.
     pub bytes: Option<i64>,
-    /// The extractor and store file that read it.
+    /// The extractor and store file that read it, and as what.
     pub recipe: String,
     /// What was read from it, as JSON.
     pub extracted: String,

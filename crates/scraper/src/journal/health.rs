@@ -13,6 +13,8 @@ use crate::{Result, State};
 pub struct Ending {
     /// Its listings were read to their end, so that who is missing can be told.
     pub whole: bool,
+    /// Only items in some states were asked for, again.
+    pub retry: bool,
     /// A person looked at what fell, and takes it as it is.
     pub accept_drop: bool,
 }
@@ -30,18 +32,25 @@ impl Journal {
     /// A store's items of this run are all in the journal. If they look like those of its last runs, who is missing is told,
     /// twins become one, and the store's part of the manifest is theirs; else the manifest keeps what it had, and the drops
     /// are returned.
+    ///
+    /// Items that are asked for again are those that lack something: it is the whole store that looks like before or does not. And
+    /// whoever asks again for what is gone makes it miss no run.
     pub fn end_store(&mut self, store: &str, run: RunId, ending: Ending) -> Result<Vec<Drop>> {
         self.transact(|tx| {
+            if !ending.retry {
+                items::miss_gone(tx, store, run)?;
+            }
             count_ended(tx, store, run)?;
-            let now = health(tx, store, Some(run))?;
+            let now = health(tx, store, (!ending.retry).then_some(run))?;
             let drops = drift::drops(&last_healths(tx, store, run)?, &now, ending.whole);
             if !drops.is_empty() && !ending.accept_drop {
                 return Ok(drops);
             }
-            if !drops.is_empty() {
-                tx.execute("DELETE FROM health WHERE store = ?1", [store])?;
-            }
+            // What a whole run is accepted with, the next ones are held against.
             if ending.whole {
+                if !drops.is_empty() {
+                    tx.execute("DELETE FROM health WHERE store = ?1", [store])?;
+                }
                 items::close(tx, store, run)?;
                 put_health(tx, store, run, &now)?;
             }
@@ -184,7 +193,9 @@ mod tests {
     use super::*;
     use crate::journal::items::{ItemOutcome, Read};
 
-    const WHOLE: Ending = Ending { whole: true, accept_drop: false };
+    const WHOLE: Ending = Ending { whole: true, retry: false, accept_drop: false };
+    const NONE: [&str; 0] = [];
+    const RETRY: Ending = Ending { whole: false, retry: true, accept_drop: false };
 
     fn outcome(n: usize, priced: bool) -> ItemOutcome {
         let id = ItemId::new("s", &format!("{n:03}"));
@@ -208,15 +219,21 @@ mod tests {
         }
     }
 
-    /// One run over so many items, so many of which have a price.
-    fn scrape(journal: &mut Journal, items: usize, priced: usize, ending: Ending) -> Vec<&'static str> {
+    /// One run over these items.
+    fn run(journal: &mut Journal, outcomes: &[ItemOutcome], ending: Ending) -> Vec<&'static str> {
         let run = journal.begin_run(&ContentId::of("config"), Timestamp::UNIX_EPOCH).unwrap();
-        for n in 0..items {
-            journal.put_item(run, &outcome(n, n < priced)).unwrap();
+        for outcome in outcomes {
+            journal.put_item(run, outcome).unwrap();
         }
         let drops = journal.end_store("s", run, ending).unwrap();
         journal.finish_run(run, Timestamp::UNIX_EPOCH).unwrap();
         drops.iter().map(Drop::word).collect()
+    }
+
+    /// One run over so many items, so many of which have a price.
+    fn scrape(journal: &mut Journal, items: usize, priced: usize, ending: Ending) -> Vec<&'static str> {
+        let outcomes: Vec<_> = (0..items).map(|n| outcome(n, n < priced)).collect();
+        run(journal, &outcomes, ending)
     }
 
     #[test]
@@ -269,6 +286,53 @@ mod tests {
         }
         scrape(&mut journal, 3, 3, WHOLE);
         assert_eq!(journal.ok_items().unwrap().len(), 3, "back again");
+    }
+
+    #[test]
+    fn a_retry_is_no_drift_and_what_it_finds_is_published() {
+        let mut journal = Journal::open(Path::new(":memory:")).unwrap();
+        scrape(&mut journal, 60, 50, WHOLE);
+        let again: Vec<_> = (50..60).map(|n| outcome(n, n == 59)).collect();
+        assert_eq!(run(&mut journal, &again, RETRY), NONE, "that nine of ten have no price is why they are asked for");
+        assert_eq!(journal.ok_items().unwrap().len(), 51);
+        assert_eq!(scrape(&mut journal, 60, 20, WHOLE), ["price"], "the whole store is held against whole runs");
+    }
+
+    #[test]
+    fn a_retry_publishes_nothing_of_a_store_that_drifted_and_takes_no_measure() {
+        let mut journal = Journal::open(Path::new(":memory:")).unwrap();
+        scrape(&mut journal, 60, 59, WHOLE);
+        scrape(&mut journal, 60, 24, WHOLE);
+        assert_eq!(run(&mut journal, &[outcome(24, true)], RETRY), ["price"]);
+        assert_eq!(journal.ok_items().unwrap().len(), 59);
+        let accepting = Ending { accept_drop: true, ..RETRY };
+        assert_eq!(run(&mut journal, &[outcome(25, true)], accepting), NONE);
+        assert_eq!(journal.ok_items().unwrap().len(), 26);
+        assert_eq!(scrape(&mut journal, 60, 26, WHOLE), ["price"], "a retry is no run that others are held against");
+    }
+
+    #[test]
+    fn asking_again_for_what_is_gone_makes_it_miss_no_run() {
+        let mut journal = Journal::open(Path::new(":memory:")).unwrap();
+        scrape(&mut journal, 3, 3, WHOLE);
+        let gone = ItemOutcome { state: State::Gone, detail: "404".into(), item: None, read: None, ..outcome(1, true) };
+        for _ in 0..4 {
+            assert_eq!(run(&mut journal, std::slice::from_ref(&gone), RETRY), NONE);
+            let known = &journal.find("s/001").unwrap()[0];
+            assert_eq!((known.state, known.missed, known.published), (State::Gone, 0, true));
+        }
+    }
+
+    #[test]
+    fn an_item_that_was_not_offered_is_not_offered_when_its_page_is_gone() {
+        let mut journal = Journal::open(Path::new(":memory:")).unwrap();
+        for state in [State::Duplicate, State::NoImage, State::Truncated, State::TooSmall] {
+            run(&mut journal, &[ItemOutcome { state, ..outcome(1, true) }], WHOLE);
+            assert_eq!(journal.ok_items().unwrap().len(), 0, "{state}");
+            run(&mut journal, &[ItemOutcome { state: State::Gone, item: None, read: None, ..outcome(1, true) }], WHOLE);
+            assert_eq!(journal.find("s/001").unwrap()[0].state, State::Gone);
+            assert_eq!(journal.ok_items().unwrap().len(), 0, "{state}");
+        }
     }
 
     #[test]

@@ -45,10 +45,19 @@ pub struct Read {
     pub fields: BTreeSet<Field>,
 }
 
+/// What a store's part of a run counted as it went, to hold the journal against.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Items that its listings name, one a colour, or that there were to ask for again.
+    pub items: u32,
+    /// Pictures that these asked for.
+    pub pictures: u32,
+}
+
 /// What one store's part of a run came to, counted from the journal alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// All items that the journal knows of the store. Equals `new + unchanged + changed + unseen`, and the sum of `states`.
+    /// All items that the journal knows of the store, each in one state. Equals `new + unchanged + changed + unseen`.
     pub items: u32,
     /// Seen for the first time.
     pub new: u32,
@@ -62,6 +71,8 @@ pub struct Tally {
     pub states: BTreeMap<State, u32>,
     /// Pictures that items asked for. Equals `images_ok` and the sum of `images_bad`.
     pub images: u32,
+    /// Those of the items that this run read: of one whose page is gone, the journal keeps what it was.
+    pub images_asked: u32,
     /// Those that are whole.
     pub images_ok: u32,
     /// The others, by cause.
@@ -69,33 +80,38 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Check that nothing was lost or counted twice; `listed` is how many items the store's listings name, where they were read
-    /// to their end.
+    /// Check that nothing was lost or counted twice; `counted` is what there must be, where the store's listings were read to
+    /// their end.
     ///
     /// # Errors
     /// [`Error::Internal`] (exit 70) with the two sums that differ: a mistake of ours, and no figure of this run is to be trusted.
-    pub fn reconcile(&self, store: &str, listed: Option<u32>) -> Result<()> {
+    pub fn reconcile(&self, store: &str, counted: Option<Counted>) -> Result<()> {
         let seen = self.new + self.unchanged + self.changed;
-        let (in_states, bad) = (self.states.values().sum::<u32>(), self.images_bad.values().sum::<u32>());
+        let bad = self.images_bad.values().sum::<u32>();
+        let counted = counted.unwrap_or(Counted { items: seen, pictures: self.images_asked });
         let equal = |what: &str, left: u32, right: u32| match left == right {
             true => Ok(()),
             false => {
                 Err(Error::Internal(format!("the totals of {store} do not reconcile: {what}: {left} and {right}")))
             }
         };
-        equal("items that were listed, and those that ended in a state", listed.unwrap_or(seen), seen)?;
+        equal("items that were listed, and those that ended in a state", counted.items, seen)?;
         equal("items, and those seen and unseen", self.items, seen + self.unseen)?;
-        equal("items, and those in one of the states", self.items, in_states)?;
+        equal("pictures that were asked for, and those written down", counted.pictures, self.images_asked)?;
         equal("pictures, and those that are whole and bad", self.images, self.images_ok + bad)
     }
 }
 
 impl Journal {
-    /// Whether this run has already dealt with the item.
-    pub fn is_done(&self, id: &ItemId, run: RunId) -> Result<bool> {
+    /// Where this run has already dealt with the item: how many pictures it asked for.
+    pub fn done(&self, id: &ItemId, run: RunId) -> Result<Option<u32>> {
         self.with(|db| {
-            db.prepare_cached("SELECT 1 FROM items WHERE id = ?1 AND seen_run = ?2")?
-                .exists(params![id.as_str(), run.0])
+            db.prepare_cached(
+                "SELECT (SELECT count(*) FROM item_images WHERE item = items.id AND items.state NOT IN ('gone', 'retired')) \
+                 FROM items WHERE id = ?1 AND seen_run = ?2",
+            )?
+            .query_row(params![id.as_str(), run.0], |r| r.get(0))
+            .optional()
         })
     }
 
@@ -108,19 +124,22 @@ impl Journal {
         let read = outcome.read.as_ref();
         self.transact(|tx| {
             let before = tx
-                .prepare_cached("SELECT state, item, changed_run, missed FROM items WHERE id = ?1")?
+                .prepare_cached("SELECT state, item, changed_run, missed, missed_run FROM items WHERE id = ?1")?
                 .query_row([outcome.id.as_str()], |r| {
-                    Ok((r.get::<_, String>(0)?, r.get::<_, Option<String>>(1)?, r.get::<_, i64>(2)?, r.get::<_, i64>(3)?))
+                    let (state, item): (String, Option<String>) = (r.get(0)?, r.get(1)?);
+                    Ok((state, item, r.get::<_, i64>(2)?, r.get::<_, i64>(3)?, r.get::<_, i64>(4)?))
                 })
                 .optional()?;
             let mut state = outcome.state.word();
             let (mut changed_run, mut missed, mut missed_run) = (run.0, 0, 0);
             let mut detail = outcome.detail.clone();
             let mut keeps_what_it_was = false;
-            if let Some((old_state, old_json, old_changed, old_missed)) = before {
-                // One 404 is no farewell: what was offered yesterday is kept for as long as an item that no listing names.
-                if outcome.state == State::Gone && old_json.is_some() {
-                    (missed, missed_run, keeps_what_it_was) = (old_missed + 1, run.0, true);
+            if let Some((old_state, old_json, old_changed, old_missed, old_missed_run)) = before {
+                // One 404 is no farewell: what was offered yesterday is kept for as long as an item that no listing names. How
+                // many runs that is, the store's end counts.
+                let was_offered = [State::Ok, State::Gone, State::Retired].iter().any(|s| s.word() == old_state);
+                if outcome.state == State::Gone && was_offered && old_json.is_some() {
+                    (missed, missed_run, keeps_what_it_was) = (old_missed, old_missed_run, true);
                     json.clone_from(&old_json);
                     if missed >= RETIRED_AFTER {
                         state = State::Retired.word();
@@ -167,6 +186,20 @@ impl Journal {
             let mut insert = tx.prepare_cached("INSERT INTO item_images (item, position, url) VALUES (?1, ?2, ?3)")?;
             for (position, url) in outcome.images.iter().enumerate() {
                 insert.execute(params![outcome.id.as_str(), position as i64, url])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Forget an item whose page shows several colours, each of which is an item.
+    pub fn drop_item(&mut self, id: &ItemId) -> Result<()> {
+        self.transact(|tx| {
+            for rows in [
+                "DELETE FROM item_images WHERE item = ?1",
+                "DELETE FROM quarantine WHERE item = ?1",
+                "DELETE FROM items WHERE id = ?1",
+            ] {
+                tx.prepare_cached(rows)?.execute([id.as_str()])?;
             }
             Ok(())
         })
@@ -219,6 +252,12 @@ impl Journal {
                 let (word, count) = row?;
                 tally.states.insert(word.parse().map_err(|e: String| bad_text(0, e))?, count);
             }
+            (tally.images, tally.images_asked) = db.query_row(
+                "SELECT count(*), count(*) FILTER (WHERE items.seen_run = ?2 AND items.state NOT IN ('gone', 'retired')) \
+                 FROM item_images JOIN items ON items.id = item_images.item WHERE items.store = ?1",
+                params![store, run.0],
+                |r| Ok((r.get(0)?, r.get(1)?)),
+            )?;
             let mut by_cause = db.prepare(
                 "SELECT images.cause, count(*) FROM item_images JOIN items ON items.id = item_images.item \
                  JOIN images ON images.url = item_images.url WHERE items.store = ?1 GROUP BY images.cause",
@@ -226,7 +265,6 @@ impl Journal {
             let causes = by_cause.query_map([store], |r| Ok((r.get::<_, Option<String>>(0)?, r.get::<_, u32>(1)?)))?;
             for row in causes {
                 let (cause, count) = row?;
-                tally.images += count;
                 match cause {
                     None => tally.images_ok = count,
                     Some(cause) => {
@@ -237,6 +275,22 @@ impl Journal {
             Ok(tally)
         })
     }
+}
+
+/// Items whose pages were gone in this run have missed one run more, and those that missed three are retired. Doing it twice is
+/// doing it once.
+pub(super) fn miss_gone(tx: &Connection, store: &str, run: RunId) -> rusqlite::Result<()> {
+    tx.execute(
+        "UPDATE items SET missed = missed + 1, missed_run = ?2 \
+         WHERE store = ?1 AND state = 'gone' AND item IS NOT NULL AND seen_run = ?2 AND missed_run < ?2",
+        params![store, run.0],
+    )?;
+    tx.execute(
+        "UPDATE items SET state = 'retired', changed_run = ?2, detail = 'its page was gone in ' || missed || ' runs: ' || detail \
+         WHERE store = ?1 AND state = 'gone' AND missed >= ?3",
+        params![store, run.0, RETIRED_AFTER],
+    )
+    .map(drop)
 }
 
 /// [`Journal::close_store`] within a transaction.
@@ -323,8 +377,8 @@ mod tests {
         journal.close_store("s", run).unwrap();
         let tally = journal.tally("s", run).unwrap();
         assert_eq!((tally.items, tally.new, tally.images, tally.images_ok), (3, 3, 3, 2));
-        tally.reconcile("s", Some(3)).unwrap();
-        let error = tally.reconcile("s", Some(4)).unwrap_err();
+        tally.reconcile("s", Some(Counted { items: 3, pictures: 3 })).unwrap();
+        let error = tally.reconcile("s", Some(Counted { items: 4, pictures: 3 })).unwrap_err();
         assert_eq!(error.exit_code(), 70);
         assert!(error.to_string().contains("ended in a state: 4 and 3"), "{error}");
         assert_eq!(tally.images_bad, BTreeMap::from([("truncated".into(), 1)]));
@@ -347,8 +401,43 @@ mod tests {
         }
         let tally = journal.tally("s", run).unwrap();
         assert_eq!(tally.states, BTreeMap::from([(State::Ok, 2), (State::Retired, 1)]));
-        assert!(journal.is_done(&ItemId::new("s", "a"), RunId(2)).unwrap());
-        assert!(!journal.is_done(&ItemId::new("s", "a"), run).unwrap());
+        assert_eq!(journal.done(&ItemId::new("s", "a"), RunId(2)).unwrap(), Some(1));
+        assert_eq!(journal.done(&ItemId::new("s", "a"), run).unwrap(), None);
+    }
+
+    #[test]
+    fn a_picture_that_the_journal_lost_does_not_reconcile() {
+        let mut journal = Journal::open(Path::new(":memory:")).unwrap();
+        let run = journal.begin_run(&goodtwin_core::ContentId::of("config"), Timestamp::UNIX_EPOCH).unwrap();
+        image(&mut journal, run, "a.jpg", Some("a"));
+        image(&mut journal, run, "b.jpg", None);
+        let images = vec!["a.jpg".into(), "b.jpg".into()];
+        journal.put_item(run, &ItemOutcome { images, ..outcome("a", "a.jpg", State::Ok) }).unwrap();
+        let counted = Some(Counted { items: 1, pictures: 2 });
+        let said =
+            |journal: &Journal| journal.tally("s", run).unwrap().reconcile("s", counted).unwrap_err().to_string();
+        journal.tally("s", run).unwrap().reconcile("s", counted).unwrap();
+
+        let lose = "PRAGMA foreign_keys = OFF; DELETE FROM images WHERE url = 'b.jpg'";
+        journal.with(|db| db.execute_batch(lose)).unwrap();
+        assert!(said(&journal).contains("whole and bad: 2 and 1"), "{}", said(&journal));
+        journal.with(|db| db.execute_batch("DELETE FROM item_images WHERE url = 'b.jpg'")).unwrap();
+        assert!(said(&journal).contains("written down: 2 and 1"), "{}", said(&journal));
+    }
+
+    #[test]
+    fn the_pictures_that_an_item_had_before_its_page_was_gone_were_not_asked_for() {
+        let mut journal = Journal::open(Path::new(":memory:")).unwrap();
+        let run = journal.begin_run(&goodtwin_core::ContentId::of("config"), Timestamp::UNIX_EPOCH).unwrap();
+        image(&mut journal, run, "a.jpg", Some("a"));
+        journal.put_item(run, &outcome("a", "a.jpg", State::Ok)).unwrap();
+        let run = next_run(&mut journal, run);
+        let gone = ItemOutcome { item: None, images: vec![], ..outcome("a", "", State::Gone) };
+        journal.put_item(run, &gone).unwrap();
+        let tally = journal.tally("s", run).unwrap();
+        assert_eq!((tally.images, tally.images_asked), (1, 0));
+        tally.reconcile("s", Some(Counted { items: 1, pictures: 0 })).unwrap();
+        assert_eq!(journal.done(&gone.id, run).unwrap(), Some(0));
     }
 
     #[test]

@@ -15,8 +15,8 @@ CREATE TABLE robots (
     body       BLOB NOT NULL
 ) STRICT;
 
--- Listing and product pages, and what was read from them. `recipe` names the extractor and the store's file: a page that was
--- read by another recipe is asked for whole.
+-- Listing and product pages, and what was read from them. `recipe` names the extractor and the store's file, and what the page
+-- was read as: a page that was read by another recipe is asked for whole.
 CREATE TABLE pages (
     url           TEXT PRIMARY KEY,
     store         TEXT NOT NULL,

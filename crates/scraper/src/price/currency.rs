@@ -2,7 +2,17 @@
 
 use goodtwin_core::Currency;
 
-use super::signs::{BESIDE_NUMBERS, CODES, PLAIN};
+use super::PriceText;
+use super::signs::{BESIDE_NUMBERS, CODES, PLAIN, SHARED};
+
+impl PriceText {
+    /// The currency, in a shop that asks `usual` where it says no other. A sign that cannot stand for that one says another:
+    /// "$85" in a shop of euros is not 85 euros, and which dollars it means is anybody's guess.
+    pub fn currency_or(&self, usual: Option<Currency>) -> Option<Currency> {
+        let may_be = |usual: &Currency| self.sign.is_none_or(|sign| may_mean(sign, *usual));
+        self.currency.or_else(|| usual.filter(may_be))
+    }
+}
 
 /// The sign as it is written, and the currency where the sign names exactly one. What the text says goes before what the hint
 /// says, and what is certain before what is less so.
@@ -20,6 +30,17 @@ pub fn find_currency(text: &str, hint: Option<&str>) -> (Option<&'static str>, O
         Some((sign, code)) => (Some(sign), Some(code.parse().expect("the tables hold ISO 4217 codes"))),
         None => (None, None),
     }
+}
+
+/// Whether a sign that several currencies share may stand for this one.
+fn may_mean(sign: &str, currency: Currency) -> bool {
+    let bare = bare(sign);
+    SHARED.iter().any(|(signs, codes)| signs.contains(&&*bare) && codes.contains(&currency.code()))
+}
+
+/// A sign as [`SHARED`] has it.
+fn bare(sign: &str) -> String {
+    sign.trim_matches(['.', '\u{200f}']).to_lowercase()
 }
 
 type Sign = &'static (&'static str, &'static str);
@@ -73,4 +94,51 @@ fn is_beside_number(text: &str, start: usize, end: usize) -> bool {
     let is_digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
     let before = text[..start].trim_end_matches([' ', '\u{a0}', '.', ',', '-', '–']);
     is_digit(before.chars().next_back()) || is_digit(text[end..].trim_start().chars().next())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::price::parse;
+
+    #[test]
+    fn a_shops_currency_counts_where_no_sign_is_against_it() {
+        let currency = |text: &str, usual: &str| {
+            let currency = parse(text, None).currency_or(usual.parse().ok());
+            currency.map(|c| c.to_string())
+        };
+        for (text, usual, expected) in [
+            ("85", "EUR", Some("EUR")),
+            ("$85", "EUR", None),
+            ("$85", "USD", Some("USD")),
+            ("$85", "NZD", Some("NZD")),
+            ("US$ 85", "EUR", Some("USD")),
+            ("1 299 kr", "SEK", Some("SEK")),
+            ("1 299 Kr.", "DKK", Some("DKK")),
+            ("1 299 kr", "EUR", None),
+            ("¥12,000", "JPY", Some("JPY")),
+            ("¥12,000", "USD", None),
+            ("Fr. 85", "CHF", Some("CHF")),
+            ("85 €", "SEK", Some("EUR")),
+            ("R 1,299", "ZAR", Some("ZAR")),
+        ] {
+            assert_eq!(currency(text, usual).as_deref(), expected, "{text} in a shop of {usual}");
+        }
+        assert_eq!(parse("85", None).currency_or(None), None);
+    }
+
+    #[test]
+    fn each_shared_sign_is_one_that_is_found_and_means_currencies() {
+        let unsure: Vec<String> = [PLAIN, CODES, BESIDE_NUMBERS]
+            .into_iter()
+            .flatten()
+            .filter(|(_, code)| code.is_empty())
+            .map(|(sign, _)| bare(sign))
+            .collect();
+        for (signs, codes) in SHARED {
+            assert!(signs.iter().all(|sign| unsure.iter().any(|s| s == sign)), "{signs:?}");
+            let known = |code: &&&str| CODES.iter().chain(PLAIN).any(|(_, known)| known == *code);
+            assert!(codes.iter().all(|code| known(&code)), "{codes:?}");
+        }
+    }
 }

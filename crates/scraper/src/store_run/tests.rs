@@ -1,6 +1,7 @@
 //! One store's part of a run, against a small server of the test's own.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use axum::http::StatusCode;
@@ -12,6 +13,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::fetch::Limits;
 use crate::governor::Governor;
+use crate::journal::fetched::PageRow;
 use crate::journal::items::Tally;
 use crate::stop::Stopper;
 use crate::testing::{Asked, Reply, not_found, serve};
@@ -19,50 +21,81 @@ use crate::{Journal, Progress};
 
 const CAPS: Caps = Caps { listings: 20, barren: 3, items: 100 };
 
-/// Scrape one store of the server's, without waiting.
-async fn scrape(reply: Reply, source: &str, caps: Caps) -> (Result<u32, StoreEnd>, Tally, Asked) {
-    let (origin, asked) = serve(reply).await;
-    let file = format!(
-        "name = 's'\ntitle = 'S'\ncondition = 'second-hand'\nbase = '{origin}/'\nsource = '{source}'\n\
-         start = ['/all?page=1']\ncurrency = 'EUR'\nallow_loopback = true\n[listing]\nitems = 'a.item'\nnext = 'a.next'\n"
-    );
-    let out = tempfile::tempdir().unwrap();
-    let store = Store::new(config::parse(&file).unwrap(), Duration::ZERO).unwrap();
-    let config = Config {
-        user_agent: "GoodTwin/0.1 (+mailto:a@b.example)".into(),
-        out: out.path().into(),
-        ratings: [].into_iter().collect(),
-        taxonomy: config::parse("[types.tote]\nwords = []\n").unwrap(),
-        rating_floor: Label::Good,
-        metrics: None,
-        stores: vec![],
-    };
-    let mut journal = Journal::open(std::path::Path::new(":memory:")).unwrap();
-    let run = journal.begin_run(&config.id(), Timestamp::now()).unwrap();
-    let journal = SharedJournal::new(journal);
-    let (_stopper, stop) = Stopper::new();
-    let governor = Arc::new(Governor::new(Clock::test(), stop));
-    let fetcher = Fetcher::new(&config.user_agent, governor, journal.clone(), Limits::default()).unwrap();
-    let part = StoreRun {
-        store: &store,
-        config: &config,
-        fetcher: &fetcher,
-        journal: journal.clone(),
-        run,
-        progress: Progress::Silent.store("s"),
-        pictures: &AtWork::default(),
-        caps,
-        feed_pages: FeedPages::default(),
-        at_once: AT_ONCE,
-        options: &Options::default(),
-    };
-    let end = part.run().await.map(|done| done.listed);
-    let tally = journal.with(move |journal| journal.tally("s", run)).await.unwrap();
-    assert_eq!(tally.items, tally.states.values().sum::<u32>());
-    (end, tally, asked)
+/// A store of the server's, and what was written down of it so far.
+struct Scraped {
+    store: Store,
+    config: Config,
+    journal: SharedJournal,
+    asked: Asked,
+    _out: tempfile::TempDir,
 }
 
-fn trouble(end: Result<u32, StoreEnd>) -> String {
+impl Scraped {
+    async fn new(reply: Reply, source: &str) -> Self {
+        let (origin, asked) = serve(reply).await;
+        let file = format!(
+            "name = 's'\ntitle = 'S'\ncondition = 'second-hand'\nbase = '{origin}/'\nsource = '{source}'\n\
+             start = ['/all?page=1']\ncurrency = 'EUR'\nallow_loopback = true\n[listing]\nitems = 'a.item'\nnext = 'a.next'\n"
+        );
+        let out = tempfile::tempdir().unwrap();
+        let config = Config {
+            user_agent: "GoodTwin/0.1 (+mailto:a@b.example)".into(),
+            out: out.path().into(),
+            ratings: [].into_iter().collect(),
+            taxonomy: config::parse("[types.tote]\nwords = []\n").unwrap(),
+            rating_floor: Label::Good,
+            metrics: None,
+            stores: vec![],
+        };
+        let journal = SharedJournal::new(Journal::open(std::path::Path::new(":memory:")).unwrap());
+        let store = Store::new(config::parse(&file).unwrap(), Duration::ZERO).unwrap();
+        Scraped { store, config, journal, asked, _out: out }
+    }
+
+    /// One run, without waiting; it adds up.
+    async fn run(&self, caps: Caps, retry: &[State]) -> (Result<Counted, StoreEnd>, Tally) {
+        let id = self.config.id();
+        let run = self.journal.with(move |journal| journal.begin_run(&id, Timestamp::now())).await.unwrap();
+        let (_stopper, stop) = Stopper::new();
+        let governor = Arc::new(Governor::new(Clock::test(), stop));
+        let fetcher = Fetcher::new(&self.config.user_agent, governor, self.journal.clone(), Limits::default()).unwrap();
+        let part = StoreRun {
+            store: &self.store,
+            config: &self.config,
+            fetcher: &fetcher,
+            journal: self.journal.clone(),
+            run,
+            progress: Progress::Silent.store("s"),
+            pictures: &AtWork::default(),
+            caps,
+            feed_pages: FeedPages::default(),
+            at_once: AT_ONCE,
+            options: &Options { retry: retry.into(), ..Options::default() },
+        };
+        let end = part.run().await.map(|done| done.counted);
+        let tally = self.journal.with(move |journal| journal.tally("s", run)).await.unwrap();
+        tally.reconcile("s", end.as_ref().ok().copied()).unwrap();
+        self.journal.with(move |journal| journal.finish_run(run, Timestamp::now())).await.unwrap();
+        (end, tally)
+    }
+
+    /// The items that are in the journal, and where each ended.
+    async fn states(&self) -> Vec<(String, State)> {
+        let items = self.journal.look(|journal| journal.find("s/")).await.unwrap();
+        let mut states: Vec<_> = items.into_iter().map(|item| (item.id, item.state)).collect();
+        states.sort();
+        states
+    }
+}
+
+/// The first run over a store of the server's.
+async fn scrape(reply: Reply, source: &str, caps: Caps) -> (Result<Counted, StoreEnd>, Tally, Asked) {
+    let scraped = Scraped::new(reply, source).await;
+    let (end, tally) = scraped.run(caps, &[]).await;
+    (end, tally, scraped.asked)
+}
+
+fn trouble(end: Result<Counted, StoreEnd>) -> String {
     match end {
         Err(StoreEnd::Trouble(what)) => what,
         other => panic!("expected trouble, received {other:?}"),
@@ -75,8 +108,12 @@ fn number_in(path: &str) -> usize {
 
 /// A listing that links to these items and to the next listing.
 fn listing(items: &[usize], next: usize) -> Response {
+    listing_with(&format!("<a class=next href='/all?page={next}'></a>"), items)
+}
+
+fn listing_with(others: &str, items: &[usize]) -> Response {
     let items: String = items.iter().map(|n| format!("<a class=item href='/p/{n}'></a>")).collect();
-    Html(format!("{items}<a class=next href='/all?page={next}'></a>")).into_response()
+    Html(format!("{others}{items}")).into_response()
 }
 
 fn product(n: usize, images: &str) -> Response {
@@ -109,6 +146,69 @@ async fn a_last_listing_that_links_to_itself_by_other_numbers_is_the_last() {
     let (end, tally, asked) = scrape(reply, "structured", CAPS).await;
     assert!(end.is_ok(), "{end:?}");
     assert_eq!((tally.items, asked.paths().iter().filter(|p| p.starts_with("/all")).count()), (2, 2 + CAPS.barren));
+}
+
+#[tokio::test]
+async fn a_listing_that_links_to_listings_as_to_products_costs_no_item() {
+    let reply: Reply = |path, _| match path {
+        "/all?page=3" => listing_with("<a class=item href='/all?page=1'></a>", &[30]),
+        _ if path.starts_with("/all") => {
+            let next = number_in(path) + 1;
+            let pages = "<a class=item href='/all?page=1'></a><a class=item href='/all?page=2#top'></a>";
+            let pages =
+                format!("{pages}<a class=item href='/all?page=3'></a><a class=next href='/all?page={next}'></a>");
+            listing_with(&pages, &[number_in(path)])
+        }
+        _ if path.starts_with("/p/") => product(number_in(path), ""),
+        _ => not_found(),
+    };
+    let (end, tally, asked) = scrape(reply, "structured", CAPS).await;
+    assert!(end.is_ok(), "{end:?}");
+    assert_eq!(tally.states, [(State::NoImage, 3)].into());
+    assert_eq!(asked.paths().iter().filter(|p| p.starts_with("/all")).count(), 3);
+}
+
+#[tokio::test]
+async fn a_listing_that_links_to_itself_and_names_nothing_new_is_the_last() {
+    let reply: Reply = |path, _| match path {
+        _ if path.starts_with("/all") => {
+            let (this, next) = (number_in(path), number_in(path) + 1);
+            let pages = format!("<a class=item href='/all?page={this}'></a><a class=item href='/all?page={next}'></a>");
+            listing_with(&format!("{pages}<a class=next href='/all?page={next}'></a>"), &[1])
+        }
+        _ if path.starts_with("/p/") => product(number_in(path), ""),
+        _ => not_found(),
+    };
+    let (end, tally, asked) = scrape(reply, "structured", CAPS).await;
+    assert!(end.is_ok(), "{end:?}");
+    assert_eq!((tally.items, asked.paths().iter().filter(|p| p.starts_with("/all")).count()), (1, 1 + CAPS.barren));
+}
+
+#[tokio::test]
+async fn a_page_that_was_an_item_and_becomes_a_listing_is_asked_for_whole_and_so_is_one_that_cannot_be_read_back() {
+    static NIGHT: AtomicUsize = AtomicUsize::new(1);
+    let reply: Reply = |path, headers| match (path, NIGHT.load(Relaxed)) {
+        ("/all?page=1", 1) => listing_with("<a class=item href='/shelf'></a>", &[1]),
+        ("/all?page=1", _) => listing_with("<a class=next href='/shelf'></a>", &[1]),
+        _ if headers.contains_key("if-none-match") => StatusCode::NOT_MODIFIED.into_response(),
+        ("/shelf", _) => ([("etag", "\"shelf\"")], listing_with("", &[2])).into_response(),
+        _ if path.starts_with("/p/") => ([("etag", "\"p\"")], product(number_in(path), "")).into_response(),
+        _ => not_found(),
+    };
+    let scraped = Scraped::new(reply, "structured").await;
+    scraped.run(CAPS, &[]).await.0.unwrap();
+    assert_eq!(scraped.states().await, states(&[("s/1", State::NoImage), ("s/shelf", State::Parse)]));
+
+    NIGHT.store(2, Relaxed);
+    let page = scraped.store.file.base.join("/p/1").unwrap().to_string();
+    let spoil = move |journal: &mut Journal| {
+        let row = journal.page(&page)?.unwrap();
+        journal.put_page(&page, &PageRow { extracted: "{\"Ok\": 7}".into(), ..row }, Timestamp::now())
+    };
+    scraped.journal.with(spoil).await.unwrap();
+    let (end, tally) = scraped.run(CAPS, &[]).await;
+    assert_eq!(end.unwrap().items, 2);
+    assert_eq!((tally.new, tally.unchanged, tally.unseen), (1, 1, 1));
 }
 
 #[tokio::test]
@@ -203,4 +303,111 @@ async fn an_item_whose_pictures_host_stalls_is_still_to_do_and_the_others_are_do
     assert!(matches!(&end, Err(StoreEnd::Stalled(why)) if why.contains("Retry-After: 3600 s")), "{end:?}");
     assert!(tally.items < 8, "{tally:?}");
     assert!(!tally.states.contains_key(&State::Blocked), "{tally:?}");
+}
+
+/// A page whose product comes in these colours; the blue one has a picture that is none.
+fn in_colours(colours: &[&str]) -> Response {
+    let variant = |colour: &&str| {
+        let image = if *colour == "blue" { "/blue.jpg" } else { "" };
+        format!(r#"{{"@type": "Product", "color": "{colour}", "image": "{image}", "offers": {{"price": "85.00"}}}}"#)
+    };
+    let variants = colours.iter().map(variant).collect::<Vec<_>>().join(",");
+    Html(format!(
+        r#"<script type="application/ld+json">{{"@type": "ProductGroup", "name": "Bag", "brand": "Kind",
+        "hasVariant": [{variants}]}}</script>"#
+    ))
+    .into_response()
+}
+
+fn states(of: &[(&str, State)]) -> Vec<(String, State)> {
+    of.iter().map(|(id, state)| (id.to_string(), *state)).collect()
+}
+
+#[tokio::test]
+async fn a_page_in_several_colours_that_fails_makes_no_item_of_its_own_and_comes_back() {
+    static NIGHT: AtomicUsize = AtomicUsize::new(1);
+    let reply: Reply = |path, _| match (path, NIGHT.load(Relaxed)) {
+        ("/all?page=1", _) => Html("<a class=item href='/p/tote'></a>").into_response(),
+        ("/p/tote", 2) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        ("/p/tote", 4) => in_colours(&["blue", "green", "grey"]),
+        ("/p/tote", _) => in_colours(&["red", "blue"]),
+        ("/blue.jpg", _) => "no picture".into_response(),
+        _ => not_found(),
+    };
+    let scraped = Scraped::new(reply, "structured").await;
+    let read = states(&[("s/tote~blue", State::NotAnImage), ("s/tote~red", State::NoImage)]);
+    let (end, tally) = scraped.run(CAPS, &[]).await;
+    assert_eq!((end.unwrap(), tally.new), (Counted { items: 2, pictures: 1 }, 2));
+    assert_eq!(scraped.states().await, read);
+
+    NIGHT.store(2, Relaxed);
+    let (end, _) = scraped.run(CAPS, &[]).await;
+    assert_eq!(end.unwrap(), Counted { items: 2, pictures: 0 });
+    let blocked = states(&[("s/tote~blue", State::Blocked), ("s/tote~red", State::Blocked)]);
+    assert_eq!(scraped.states().await, blocked);
+
+    NIGHT.store(3, Relaxed);
+    // As an older version left it.
+    scraped.journal.with(|journal| put_blocked(journal, "tote")).await.unwrap();
+    let (end, _) = scraped.run(CAPS, &[State::Blocked, State::NoImage]).await;
+    assert_eq!(end.unwrap(), Counted { items: 2, pictures: 1 });
+    assert_eq!(scraped.states().await, read, "its page was read, and shows colours");
+
+    NIGHT.store(4, Relaxed);
+    let (end, _) = scraped.run(CAPS, &[State::NoImage]).await;
+    assert_eq!(end.unwrap(), Counted { items: 1, pictures: 0 });
+    let red_left = states(&[("s/tote~blue", State::NotAnImage), ("s/tote~red", State::Gone)]);
+    assert_eq!(scraped.states().await, red_left, "the other colours are a whole run's to find");
+}
+
+/// Write down an item whose page did not answer.
+fn put_blocked(journal: &mut Journal, key: &str) -> crate::Result<()> {
+    let run = journal.newest_run()?.unwrap();
+    let (url, detail) = (journal.find("s/tote~red")?[0].url.clone(), String::new());
+    let (id, store) = (ItemId::new("s", key), "s".into());
+    let state = State::Blocked;
+    journal.put_item(run, &ItemOutcome { id, store, url, state, detail, item: None, images: vec![], read: None })
+}
+
+#[tokio::test]
+async fn a_page_that_failed_before_it_was_ever_read_is_dropped_for_its_colours() {
+    static FAILS: AtomicUsize = AtomicUsize::new(1);
+    let reply: Reply = |path, _| match path {
+        "/all?page=1" => Html("<a class=item href='/p/tote'></a>").into_response(),
+        "/p/tote" if FAILS.load(Relaxed) == 1 => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        "/p/tote" => in_colours(&["red", "green"]),
+        _ => not_found(),
+    };
+    let scraped = Scraped::new(reply, "structured").await;
+    scraped.run(CAPS, &[]).await.0.unwrap();
+    assert_eq!(scraped.states().await, states(&[("s/tote", State::Blocked)]));
+    FAILS.store(0, Relaxed);
+    scraped.run(CAPS, &[]).await.0.unwrap();
+    let read = states(&[("s/tote~green", State::NoImage), ("s/tote~red", State::NoImage)]);
+    assert_eq!(scraped.states().await, read);
+}
+
+/// A feed of one product under this `X-Robots-Tag`.
+fn feed(path: &str, tag: &'static str) -> Response {
+    if !path.contains("/products.json") {
+        return not_found();
+    }
+    let product = r#"{"products": [{"handle": "a", "title": "A", "vendor": "Kind", "variants": [{"price": 85}],
+        "images": [{"src": "/a.jpg"}]}]}"#;
+    ([("x-robots-tag", tag)], product).into_response()
+}
+
+#[tokio::test]
+async fn pictures_of_a_feed_that_asks_machines_to_keep_away_are_not_taken() {
+    let replies: [(Reply, State, usize); 3] = [
+        (|path, _| feed(path, "noai"), State::NoAi, 0),
+        (|path, _| feed(path, "goodtwin: noimageai"), State::NoAi, 0),
+        // Shops keep their feeds out of search engines; of pictures that says nothing.
+        (|path, _| feed(path, "noindex"), State::NoImage, 1),
+    ];
+    for (reply, state, times) in replies {
+        let (end, tally, asked) = scrape(reply, "shopify", CAPS).await;
+        assert!(end.is_ok(), "{end:?}");
+        assert_eq!((tally.states, asked.times("/a.jpg")), ([(state, 1)].into(), times));
+    }
 }
