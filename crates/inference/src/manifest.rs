@@ -49,9 +49,10 @@ impl RunPath {
         RunPath { given: given.into(), absolute: absolute.unwrap_or_else(|_| given.into()) }
     }
 
-    /// Where to look for the run now: as it was given if that leads somewhere, else the absolute path.
+    /// Where to look for the run now: where it lay, or, if all was moved elsewhere, where it lies from here. Not the other way
+    /// round: another project has runs of the same names.
     pub fn find(&self) -> &Path {
-        if self.given.exists() { &self.given } else { &self.absolute }
+        if self.absolute.exists() { &self.absolute } else { &self.given }
     }
 }
 

@@ -136,16 +136,21 @@ impl CatalogReader {
     /// Exit 65 for a folder that holds no catalogue, or one of another format, or with a file that is cut off, changed or
     /// missing, or a vector that is not finite or not of length 1; each names the file, what was expected and received.
     pub fn open(dir: &Path) -> Result<Catalog> {
+        // A link is followed once: one that is swapped while we read would give a part of each catalogue.
         let root = std::fs::canonicalize(dir).unwrap_or_else(|_| dir.into());
-        let manifest = read_manifest(dir)?;
-        let embeddings = read_file(dir, EMBEDDINGS, &manifest)?;
-        let vectors = parse_vectors(&dir.join(EMBEDDINGS), &embeddings, &manifest)?;
-        let rows: Vec<Row> = read_json_lines(&dir.join(ITEMS), &read_file(dir, ITEMS, &manifest)?)?;
-        equal(&dir.join(ITEMS), "the number of lines", manifest.count, rows.len())?;
+        CatalogReader::read(root)
+    }
+
+    fn read(root: PathBuf) -> Result<Catalog> {
+        let manifest = read_manifest(&root)?;
+        let embeddings = read_file(&root, EMBEDDINGS, &manifest)?;
+        let vectors = parse_vectors(&root.join(EMBEDDINGS), &embeddings, &manifest)?;
+        let rows: Vec<Row> = read_json_lines(&root.join(ITEMS), &read_file(&root, ITEMS, &manifest)?)?;
+        equal(&root.join(ITEMS), "the number of lines", manifest.count, rows.len())?;
         let groups = group(&rows);
-        equal(&dir.join(ITEMS), "the number of items", manifest.items, groups.len())?;
+        equal(&root.join(ITEMS), "the number of items", manifest.items, groups.len())?;
         for row in &rows {
-            let path = dir.join(thumbnail_path(&row.sha256));
+            let path = root.join(thumbnail_path(&row.sha256));
             if !path.is_file() {
                 return Err(CoreError::Missing { path, kind: "thumbnail", hint: REBUILD.into() }.into());
             }

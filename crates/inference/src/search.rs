@@ -78,7 +78,7 @@ impl<'a> Twin<'a> {
     /// The price in another currency; none if there is no price, or it is in that currency already, or there is no rate.
     pub fn converted(&self, to: Currency, exchange: &Exchange) -> Option<Money> {
         let price = self.item()?.price.filter(|p| p.currency != to)?;
-        exchange.convert(price, to).map(|m| Money { amount: m.amount.round_dp(2), ..m })
+        exchange.convert(price, to)
     }
 }
 

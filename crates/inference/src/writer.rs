@@ -1,6 +1,7 @@
 //! Making a catalogue: embed what is new, take over what is known, swap it in.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use goodtwin_core::atomic::{self, StagedDir};
@@ -61,6 +62,14 @@ pub fn build(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Built> {
     let current = out.join("current");
+    // A copy of a catalogue, where links were followed. Said now, and not after all the work.
+    if current.symlink_metadata().is_ok_and(|entry| entry.is_dir()) {
+        let why = std::io::Error::new(
+            ErrorKind::IsADirectory,
+            "expected a link to a catalogue, received a folder; rename it",
+        );
+        return Err(CoreError::create(&current, "swap the link", why).into());
+    }
     let known = Reusable::open(&current, encoder);
     // A conventional store's items are for evaluation alone: what is not in a catalogue cannot be offered.
     let offered = |row: &&Row| !row.item.as_ref().is_some_and(|item| item.evaluation_only);

@@ -19,41 +19,69 @@ pub const LEN: usize = CELLS[0] * CELLS[1] * CELLS[2];
 
 /// Colours of the places that are bag, or of the whole picture where that is not known; of length 1 (Euclidean), none below 0.
 pub fn histogram(picture: &Picture, bag: Option<&Activation>) -> Vec<f32> {
-    let (width, height) = (picture.width() as usize, picture.height() as usize);
-    let mut cells = vec![0f32; LEN];
-    for (n, pixel) in picture.rgb().chunks_exact(3).enumerate() {
-        let part = |at: usize, of: usize| (at as f32 + 0.5) / of as f32;
-        // Squared, or the ground would seep in wherever the mask is in doubt, and there is more ground than bag.
-        let weight =
-            bag.map_or(1.0, |bag| bag.at(part(n % width, width), part(n / width, height)).clamp(0.0, 1.0).powi(2));
-        if weight > 0.0 {
-            share([pixel[0], pixel[1], pixel[2]], weight, &mut cells);
-        }
-    }
-    let length = cells.iter().sum::<f32>().sqrt();
-    // A mask that sees no bag at all says nothing of its colours.
-    if length == 0.0 && bag.is_some() {
-        return histogram(picture, None);
-    }
-    cells.iter_mut().for_each(|cell| *cell = cell.sqrt() / length);
-    cells
+    Colours::of(picture).histogram(bag)
 }
 
-/// Add a pixel to the two cells around it along each axis.
-fn share(rgb: [u8; 3], weight: f32, cells: &mut [f32]) {
-    let values = oklab(rgb);
-    let places: [(usize, f32); 3] = std::array::from_fn(|axis| {
-        let (least, greatest) = RANGE[axis];
-        let last = (CELLS[axis] - 1) as f32;
-        let at = ((values[axis] - least) / (greatest - least) * last).clamp(0.0, last);
-        let cell = (at as usize).min(CELLS[axis] - 2);
-        (cell, at - cell as f32)
-    });
-    for corner in 0..8 {
-        let side = |axis: usize| corner >> axis & 1;
-        let part = |axis: usize| if side(axis) == 1 { places[axis].1 } else { 1.0 - places[axis].1 };
-        let at = |axis: usize| places[axis].0 + side(axis);
-        cells[(at(0) * CELLS[1] + at(1)) * CELLS[2] + at(2)] += weight * part(0) * part(1) * part(2);
+/// Each pixel's place among the cells. Finding it is most of the work and asks nothing of the mask, so that it can be done while a
+/// card works out where the bag is.
+pub struct Colours {
+    width: usize,
+    height: usize,
+    pixels: Vec<Place>,
+}
+
+impl Colours {
+    /// Of every pixel of a picture.
+    pub fn of(picture: &Picture) -> Colours {
+        let pixels = picture.rgb().chunks_exact(3).map(|rgb| Place::of([rgb[0], rgb[1], rgb[2]])).collect();
+        Colours { width: picture.width() as usize, height: picture.height() as usize, pixels }
+    }
+
+    /// [`histogram`] of the picture.
+    pub fn histogram(&self, bag: Option<&Activation>) -> Vec<f32> {
+        let mut cells = vec![0f32; LEN];
+        for (n, pixel) in self.pixels.iter().enumerate() {
+            let part = |at: usize, of: usize| (at as f32 + 0.5) / of as f32;
+            let at = |bag: &Activation| bag.at(part(n % self.width, self.width), part(n / self.width, self.height));
+            // Squared, or the ground would seep in wherever the mask is in doubt, and there is more ground than bag.
+            let weight = bag.map_or(1.0, |bag| at(bag).clamp(0.0, 1.0).powi(2));
+            if weight > 0.0 {
+                pixel.share(weight, &mut cells);
+            }
+        }
+        let length = cells.iter().sum::<f32>().sqrt();
+        // A mask that sees no bag at all says nothing of its colours.
+        if length == 0.0 && bag.is_some() {
+            return self.histogram(None);
+        }
+        cells.iter_mut().for_each(|cell| *cell = cell.sqrt() / length);
+        cells
+    }
+}
+
+/// Where a colour falls: the cell before it along each axis, and how far it is on the way to the next.
+struct Place([(u8, f32); 3]);
+
+impl Place {
+    fn of(rgb: [u8; 3]) -> Place {
+        let values = oklab(rgb);
+        Place(std::array::from_fn(|axis| {
+            let (least, greatest) = RANGE[axis];
+            let last = (CELLS[axis] - 1) as f32;
+            let at = ((values[axis] - least) / (greatest - least) * last).clamp(0.0, last);
+            let cell = (at as usize).min(CELLS[axis] - 2);
+            (cell as u8, at - cell as f32)
+        }))
+    }
+
+    /// Add a weight to the two cells around it along each axis.
+    fn share(&self, weight: f32, cells: &mut [f32]) {
+        for corner in 0..8 {
+            let side = |axis: usize| corner >> axis & 1;
+            let part = |axis: usize| if side(axis) == 1 { self.0[axis].1 } else { 1.0 - self.0[axis].1 };
+            let at = |axis: usize| usize::from(self.0[axis].0) + side(axis);
+            cells[(at(0) * CELLS[1] + at(1)) * CELLS[2] + at(2)] += weight * part(0) * part(1) * part(2);
+        }
     }
 }
 

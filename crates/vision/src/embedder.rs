@@ -9,7 +9,8 @@ use goodtwin_imaging::Picture;
 use rayon::prelude::*;
 
 use crate::activation::{Activation, activations};
-use crate::{Checkpoint, Compute, ModelCard, Preprocess, Result, Top, Trunk, colour};
+use crate::colour::Colours;
+use crate::{Checkpoint, Compute, ModelCard, Preprocess, Result, Top, Trunk};
 
 /// Inputs a batch hold at most this many values on the CPU, so that memory does not grow with the number of pictures: 8 pictures
 /// at 224 px.
@@ -23,7 +24,7 @@ const BATCH: usize = 64;
 pub struct Features {
     /// The penultimate layer's output, of length 1 (Euclidean).
     pub embedding: Vec<f32>,
-    /// The bag's colours: [`colour::histogram`], of length 1.
+    /// The bag's colours: [`crate::colour::histogram`], of length 1.
     pub colour: Vec<f32>,
     /// The softmax, in the order of [`Embedder::classes`].
     pub class_probabilities: Vec<f32>,
@@ -118,12 +119,14 @@ impl Embedder {
             let frames: Vec<Vec<Picture>> = batch.par_iter().map(|picture| preprocess.frames(picture)).collect();
             let block4 = block4(&self.trunk, &frames, preprocess, &self.device);
             let (embedding, logits, bag) = self.top.forward_with_bag(block4);
+            // A card is at work on these; nothing above waits for it, what is below does.
+            let colours: Vec<Colours> = frames.par_iter().map(|frames| Colours::of(&frames[0])).collect();
             // The first crop of each picture.
             let bags = bag.map(|bag| places(bag).into_iter().step_by(preprocess.crops.len()).collect::<Vec<_>>());
-            let colours: Vec<Vec<f32>> = frames
+            let colours: Vec<Vec<f32>> = colours
                 .par_iter()
                 .enumerate()
-                .map(|(n, frames)| colour::histogram(&frames[0], bags.as_ref().map(|bags| &bags[n])))
+                .map(|(n, colours)| colours.histogram(bags.as_ref().map(|bags| &bags[n])))
                 .collect();
             all.extend(
                 rows(embedding).into_iter().zip(colours).zip(probabilities(logits)).map(

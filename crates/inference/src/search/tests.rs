@@ -29,7 +29,7 @@ fn keys(catalog: &Catalog, encoder: &Encoder, filters: &Filters, k: usize) -> Ve
     let exchange = Exchange::built_in();
     let twins = catalog.search(Look::from(&query), 0.0, filters, k, &exchange).unwrap();
     assert!(twins.is_sorted_by(|a, b| a.score >= b.score));
-    assert!(k < twins.len() || twins.len() == k || twins.len() == catalog.matching(filters, &exchange));
+    assert_eq!(twins.len(), k.min(catalog.matching(filters, &exchange)));
     twins.iter().map(|t| t.id().trim_start_matches("shop/").to_string()).collect()
 }
 

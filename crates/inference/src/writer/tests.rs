@@ -105,6 +105,43 @@ fn pictures_wait_in_the_preprocessing_s_frame_and_thumbnails_are_of_the_whole() 
 }
 
 #[test]
+fn a_link_that_is_swapped_changes_nothing_for_who_reads_the_catalogue_before() {
+    let (dir, current) = made();
+    let before = CatalogReader::open(&current).unwrap();
+    let data = dataset(&dir.path().join("next"), &[Offer::new("a", &[GREEN])]);
+    make(&colour_encoder("m").0, &data, &dir.path().join("catalogs"));
+    assert!(before.root.ends_with(before.id().short()), "{}", before.root.display());
+    assert!(before.rows.iter().all(|row| before.thumbnail(&row.sha256).is_file()));
+    assert_ne!(CatalogReader::open(&current).unwrap().id(), before.id());
+}
+
+#[test]
+fn a_folder_in_the_place_of_the_link_is_refused_before_any_work() {
+    let (dir, current) = made();
+    fs::remove_file(&current).unwrap();
+    fs::create_dir(&current).unwrap();
+    let data = dataset(&dir.path().join("next"), &[Offer::new("a", &[GREEN])]);
+    let (encoder, seen) = colour_encoder("m");
+    let out = dir.path().join("catalogs");
+    let error = build(&encoder, Path::new("run"), &data, &out, &mut |_| {}).unwrap_err();
+    assert_eq!(error.exit_code(), 73, "{error}");
+    assert!(error.to_string().contains("expected a link to a catalogue, received a folder"), "{error}");
+    assert_eq!(seen.load(Ordering::SeqCst), 0);
+    assert_eq!(names(&out).len(), 2, "{:?}", names(&out));
+}
+
+#[test]
+fn the_run_is_looked_for_where_it_lay_and_then_where_it_was_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let (lay, named) = (dir.path().join("a/run"), dir.path().join("b/run"));
+    fs::create_dir_all(&named).unwrap();
+    let path = RunPath { given: named.clone(), absolute: lay.clone() };
+    assert_eq!(path.find(), named);
+    fs::create_dir_all(&lay).unwrap();
+    assert_eq!(path.find(), lay);
+}
+
+#[test]
 fn a_damaged_current_catalogue_is_built_anew() {
     let (dir, current) = made();
     fs::write(current.join(ITEMS), "{").unwrap();
