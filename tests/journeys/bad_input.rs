@@ -105,12 +105,16 @@ fn labels_that_cannot_be_learned() {
         ("\"clutch\"", "test"),
     ];
     refused(import(&unseen), 65, &["`hobo`", "no picture in train", "expected at least one"]);
-    // A class that nothing was left of is no class; where only one is left there is nothing to tell apart.
+    // An empty class is no class; where there is only one, there is nothing to tell apart.
     let dir = tempfile::tempdir().unwrap();
     let folder = striped_folder(dir.path(), &["broad"], 6);
     std::fs::create_dir(folder.join("narrow")).unwrap();
     let dataset = dir.path().join("dataset");
-    run(goodtwin(["dataset", "import"]).arg(&folder).arg("--out").arg(&dataset)).ok();
+    let import = || run(goodtwin(["dataset", "import"]).arg(&folder).arg("--out").arg(&dataset));
+    refused(import(), 65, &["the class `narrow` is empty", "expected at least 2 images"]);
+    assert!(!dataset.exists());
+    std::fs::remove_dir(folder.join("narrow")).unwrap();
+    import().ok();
     let recipe = small_recipe(dir.path(), 32, 1, "random");
     let ended = train(&recipe, &dataset, &dir.path().join("run"), &dir.path().join("cache"));
     refused(ended, 65, &["the class `broad` only", "expected at least two"]);

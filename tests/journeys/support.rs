@@ -128,6 +128,21 @@ pub fn striped_folder(dir: &Path, classes: &[&str], each: u32) -> PathBuf {
     folder
 }
 
+/// The same picture in the middle of a white ground: it can be seen where the bag is.
+pub fn on_white(picture: &Picture) -> Picture {
+    let (width, height, margin) = (picture.width(), picture.height(), picture.width() / 8);
+    let inside = |at: u32, side: u32| at.checked_sub(margin).filter(|at| *at < side);
+    let pixel = |x: u32, y: u32| match (inside(x, width), inside(y, height)) {
+        (Some(x), Some(y)) => {
+            let at = 3 * (y * width + x) as usize;
+            [picture.rgb()[at], picture.rgb()[at + 1], picture.rgb()[at + 2]]
+        }
+        _ => [255; 3],
+    };
+    let (across, down) = (width + 2 * margin, height + 2 * margin);
+    Picture::new(across, down, (0..down).flat_map(|y| (0..across).flat_map(move |x| pixel(x, y))).collect())
+}
+
 /// A picture of stripes, `width` pixels wide.
 pub fn stripes(width: u32, slant: u32) -> Picture {
     let pixel = |x: u32, y: u32| {

@@ -36,7 +36,7 @@ pub enum Error {
     #[error("{0}")]
     NotComparable(String),
     /// The run folder is taken (exit 73).
-    #[error("{}: already holds a run; give another --out", .0.display())]
+    #[error("{}: already holds a run, or something else; give another --out", .0.display())]
     Exists(PathBuf),
     /// The run folder holds a run that is not finished (exit 73).
     #[error("{}: holds a run that is not finished; go on with it by `goodtwin train --resume {}`, or give another --out", .0.display(), .0.display())]
@@ -57,11 +57,28 @@ pub enum Error {
         /// The largest size of which one picture fits.
         largest: Option<u32>,
     },
+    /// A batch that cannot be taken in parts does not fit into memory (exit 69).
+    #[error(
+        "not enough memory: a batch of {batch} needs {}, and {} are free; it cannot be taken in parts, since `loss = \"supcon\"` compares its pictures \
+         with each other; {}",
+        gib(*needed), gib(*available),
+        match largest { 0 => "not even 4 fit".into(), largest => format!("the largest that fits is {largest} (`batch_size`)") }
+    )]
+    BatchMemory {
+        /// Pictures.
+        batch: usize,
+        /// Bytes.
+        needed: u64,
+        /// Bytes.
+        available: u64,
+        /// The largest batch that fits; 0 where none does of which something is to be learned.
+        largest: usize,
+    },
     /// The loss is no number any more (exit 70).
     #[error(
         "the loss became {loss} at epoch {epoch}, step {step}: lower the learning rate in a new run, since this one goes on as it began; {} lists the pictures of that step, \
-         and the last checkpoint is kept",
-        dump.display()
+         and {}",
+        dump.display(), if *kept { "the last checkpoint is kept" } else { "there is no checkpoint yet" }
     )]
     NotANumber {
         /// The loss.
@@ -72,6 +89,8 @@ pub enum Error {
         step: usize,
         /// The file with the batch's pictures.
         dump: PathBuf,
+        /// Whether there is a checkpoint of the steps before.
+        kept: bool,
     },
 }
 
@@ -83,7 +102,7 @@ impl Error {
             Error::Vision(e) => e.exit_code(),
             Error::Dataset { .. } | Error::NotComparable(_) => 65,
             Error::Recipe { .. } => 2,
-            Error::Memory { .. } => 69,
+            Error::Memory { .. } | Error::BatchMemory { .. } => 69,
             Error::NotANumber { .. } => 70,
             Error::Exists(_) | Error::Unfinished(_) => 73,
         }

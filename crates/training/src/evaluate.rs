@@ -1,9 +1,12 @@
 //! What a run is worth: retrieval of held-out families, beside the ladder.
+//!
+//! - `seen`: what a run has seen, of whatever data set.
 
-use std::collections::BTreeSet;
+mod seen;
+
 use std::path::{Path, PathBuf};
 
-use goodtwin_core::{ContentId, Dataset, Error as CoreError, Row, Split, atomic};
+use goodtwin_core::{ContentId, Dataset, Error as CoreError, Split, atomic};
 use goodtwin_vision::{Architecture, Compute, Embedder, ModelCard, Weights};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -18,6 +21,7 @@ use crate::train::Epoch;
 use crate::train::log::{self, Line};
 use crate::train::run_card::RunCard;
 use crate::{Error, Result, Ui, ladder, model_card, report};
+pub use seen::Seen;
 
 /// The name of the original study's recipe.
 const SEED_RECIPE: &str = "seed";
@@ -64,40 +68,6 @@ impl Run {
     }
 }
 
-/// `seen.json`: what a run has learned from, or chosen its epoch by, so that no other data set asks with it either.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Seen {
-    /// SHA-256 of pictures.
-    pub pictures: BTreeSet<ContentId>,
-    /// Families.
-    pub families: BTreeSet<String>,
-}
-
-impl Seen {
-    /// The training and validation splits of a data set.
-    pub fn of(dataset: &Dataset) -> Seen {
-        let seen = dataset.rows.iter().filter(|r| r.split != Split::Test);
-        Seen {
-            pictures: seen.clone().map(|r| r.sha256.clone()).collect(),
-            families: seen.filter_map(|r| r.family.clone()).collect(),
-        }
-    }
-
-    /// Write `seen.json` into a run's folder.
-    pub fn write(&self, run: &Path) -> Result<()> {
-        let json = serde_json::to_vec(self).expect("our own types have string keys and serialise");
-        Ok(atomic::write(&run.join("seen.json"), &json)?)
-    }
-
-    fn read(run: &Path) -> Result<Option<Seen>> {
-        read_noted(&run.join("seen.json"))
-    }
-
-    fn covers(&self, row: &Row) -> bool {
-        self.pictures.contains(&row.sha256) || row.family.as_ref().is_some_and(|f| self.families.contains(f))
-    }
-}
-
 /// `start.json`: what a run found before its first step, query by query.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Start {
@@ -134,19 +104,8 @@ pub fn evaluate(
     compute: &Compute,
     ui: &Ui,
 ) -> Result<Evaluation> {
-    let (queries, seen) = queries(dataset, run, settings.queries)?;
-    let of = |name: &str, kind, embeddings: &[Vec<f32>]| {
-        let mut answers = ask(&dataset.rows, embeddings, &queries);
-        if kind != Kind::Run {
-            answers.nearest.clear();
-        }
-        Rung::of(name, kind, answers, &dataset.rows, &settings.bootstrap)
-    };
+    // What can be refused without a look at the pictures is refused first.
     let card = run.map(|r| r.embedder.card());
-    let mut rungs = vec![
-        of("random", Kind::Random, &ladder::random(dataset.rows.len())),
-        of("colour histogram", Kind::Colours, &ladder::colours(dataset, ui)?),
-    ];
     let imagenet = Weights::load_vgg16_imagenet(settings.imagenet)?;
     let trunk = ladder::Trunk {
         imagenet: &imagenet,
@@ -154,6 +113,19 @@ pub fn evaluate(
         size: settings.size.or(card.map(|c| c.preprocess.size)).unwrap_or(SIZE),
         fit: card.map(|c| c.preprocess.fit).unwrap_or_default(),
     };
+    trunk.preprocesses()?;
+    let (queries, seen) = queries(dataset, run, settings.queries, ui)?;
+    let of = |name: &str, kind, embeddings: &[Vec<f32>]| {
+        let mut answers = ask(&dataset.rows, embeddings, &queries);
+        if kind != Kind::Run {
+            answers.nearest.clear();
+        }
+        Rung::of(name, kind, answers, &dataset.rows, &settings.bootstrap)
+    };
+    let mut rungs = vec![
+        of("random", Kind::Random, &ladder::random(dataset.rows.len())),
+        of("colour histogram", Kind::Colours, &ladder::colours(dataset, ui)?),
+    ];
     ladder::untouched(dataset, &trunk, compute, ui, |name, embeddings| {
         rungs.push(of(&name, Kind::Untouched, &embeddings));
     })?;
@@ -201,18 +173,22 @@ pub fn evaluate(
     }
     let own = |r: &&Run| r.embedder.dataset_id() == dataset.id() && settings.queries == Queries::HeldOut;
     let seeds = run.filter(own).and_then(|r| SeedGroup::of(&r.dir));
-    let run = run.map(|r| RunName { name: r.name(), model: r.embedder.model_id().clone() });
+    let run = run.map(|r| RunName {
+        name: r.name(),
+        model: r.embedder.model_id().clone(),
+        dataset: Some(r.embedder.dataset_id().clone()),
+    });
     let (queries, size, bootstrap) = (settings.queries, trunk.size, settings.bootstrap);
     Ok(Measured { dataset, run, queries, seen, trunks, size, seeds, bootstrap, rungs, classification }.conclude())
 }
 
-/// Write the run's report anew, and its model card where it was measured on its own data set.
+/// Write the run's report anew, and its model card where it was measured on what its own data set holds out. Returns where the
+/// report lies.
 ///
 /// # Errors
 /// A picture or the run's metrics that cannot be read; a full disk.
-pub fn publish(run: &Run, dataset: &Dataset, evaluation: &Evaluation) -> Result<()> {
+pub fn publish(run: &Run, dataset: &Dataset, evaluation: &Evaluation) -> Result<PathBuf> {
     let card = run.embedder.card();
-    let own = card.dataset == *dataset.id() && evaluation.queries == Queries::HeldOut;
     let lines = if run.dir.join("metrics.jsonl").exists() { log::read(&run.dir).unwrap_or_default() } else { vec![] };
     let history: Vec<Epoch> = lines
         .into_iter()
@@ -223,17 +199,17 @@ pub fn publish(run: &Run, dataset: &Dataset, evaluation: &Evaluation) -> Result<
         .collect();
     let best_epoch = card.metrics.get("best_epoch").map(|epoch| *epoch as usize);
     let page = report::evaluated(&run.embedder, dataset, &history, best_epoch, evaluation)?;
-    let name = if own { "report.html".to_string() } else { format!("report-{}.html", dataset.id().short()) };
-    atomic::write(&run.dir.join(name), page.as_bytes())?;
-    if own {
+    let path = Evaluation::report(&run.dir, card, dataset.id(), evaluation.queries);
+    atomic::write(&path, page.as_bytes())?;
+    if evaluation.is_of_own() && evaluation.queries == Queries::HeldOut {
         let readme = model_card::markdown(&run.name(), card, Some(evaluation));
         atomic::write(&run.dir.join("README.md"), readme.as_bytes())?;
     }
-    Ok(())
+    Ok(path)
 }
 
 /// Row numbers of the pictures that ask, and how many do not since the run has seen them.
-fn queries(dataset: &Dataset, run: Option<&Run>, which: Queries) -> Result<(Vec<usize>, usize)> {
+fn queries(dataset: &Dataset, run: Option<&Run>, which: Queries, ui: &Ui) -> Result<(Vec<usize>, usize)> {
     let refuse = |what: String| Err(Error::Dataset { dataset: dataset.root.clone(), what });
     let all = 0..dataset.rows.len();
     let other = run.filter(|r| r.embedder.dataset_id() != dataset.id());
@@ -241,7 +217,7 @@ fn queries(dataset: &Dataset, run: Option<&Run>, which: Queries) -> Result<(Vec<
         (Queries::All, _) => (all.collect(), 0),
         (Queries::HeldOut, None) => (all.filter(|i| dataset.rows[*i].split == Split::Test).collect(), 0),
         (Queries::HeldOut, Some(run)) => {
-            let Some(seen) = Seen::read(&run.dir)? else {
+            let Some(seen) = seen::seen(&run.dir, dataset, ui)? else {
                 return refuse(format!(
                     "the run was trained on data set {}, this is {}: which families it has not seen is not known, as the \
                      run has no seen.json; --queries all measures it as it is",
@@ -249,7 +225,7 @@ fn queries(dataset: &Dataset, run: Option<&Run>, which: Queries) -> Result<(Vec<
                     dataset.id().short()
                 ));
             };
-            let new: Vec<usize> = all.filter(|i| !seen.covers(&dataset.rows[*i])).collect();
+            let new: Vec<usize> = all.filter(|i| !seen[*i]).collect();
             let covered = dataset.rows.len() - new.len();
             (new, covered)
         }

@@ -8,7 +8,7 @@ mod pool;
 #[cfg(test)]
 mod testing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use goodtwin_core::{BagType, ContentId, Error as CoreError, Row, atomic};
@@ -208,6 +208,9 @@ pub struct RunName {
     pub name: String,
     /// Its model's content id.
     pub model: ContentId,
+    /// The data set that it was trained on; none in evaluations from before this was kept, which are of that very set.
+    #[serde(default)]
+    pub dataset: Option<ContentId>,
 }
 
 /// The data set that was measured on.
@@ -254,6 +257,9 @@ pub struct Evaluation {
     pub seen: usize,
     /// Every query, by row number: what two runs must share to be compared.
     pub asked: BTreeMap<usize, Asked>,
+    /// Of the pictures that asked, those of conventional stores: all parts of a cross-validation ask with them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub evaluation_only: BTreeSet<ContentId>,
     /// Pixels of a side of the untouched trunk's input.
     pub size: u32,
     /// The runs that differ from this one in their seed alone, and how their figures spread.
@@ -286,6 +292,21 @@ impl Evaluation {
         self.rungs.iter().any(|rung| rung.answers.unseen != rung.answers.family)
     }
 
+    /// Whether the run was trained on the set that it was measured on. The ladder alone has learned from none.
+    pub fn is_of_own(&self) -> bool {
+        let trained_on = self.run.as_ref().and_then(|run| run.dataset.as_ref());
+        trained_on.is_none_or(|dataset| *dataset == self.dataset.id)
+    }
+
+    /// What those that ask are called.
+    pub fn askers(&self) -> &'static str {
+        match (self.queries, self.is_of_own()) {
+            (Queries::All, _) => "all pictures",
+            (Queries::HeldOut, true) => "held-out pictures",
+            (Queries::HeldOut, false) => "pictures that the run has not seen",
+        }
+    }
+
     /// The run's rung.
     pub fn of_run(&self) -> Option<&Rung> {
         self.rungs.iter().find(|r| r.kind == Kind::Run)
@@ -298,9 +319,12 @@ impl Evaluation {
 
     /// Where an evaluation of a run lies: `evaluation.json` is that of its own data set's test split.
     pub fn path(run: &Path, card: &ModelCard, dataset: &ContentId, queries: Queries) -> PathBuf {
-        let other = if *dataset == card.dataset { String::new() } else { format!("-{}", dataset.short()) };
-        let all = if queries == Queries::All { "-all" } else { "" };
-        run.join(format!("evaluation{other}{all}.json"))
+        run.join(format!("evaluation{}.json", suffix(card, dataset, queries)))
+    }
+
+    /// Where the page of an evaluation lies: `report.html` is that of the run's own data set's test split.
+    pub fn report(run: &Path, card: &ModelCard, dataset: &ContentId, queries: Queries) -> PathBuf {
+        run.join(format!("report{}.html", suffix(card, dataset, queries)))
     }
 
     /// Write it.
@@ -323,6 +347,12 @@ impl Evaluation {
         }
         Ok(read)
     }
+}
+
+fn suffix(card: &ModelCard, dataset: &ContentId, queries: Queries) -> String {
+    let other = if *dataset == card.dataset { String::new() } else { format!("-{}", dataset.short()) };
+    let all = if queries == Queries::All { "-all" } else { "" };
+    other + all
 }
 
 /// The untouched feature with the highest family Recall@1; of several the one with the highest mAP@R.

@@ -65,6 +65,22 @@ pub struct Trunk<'a> {
     pub fit: Fit,
 }
 
+impl Trunk<'_> {
+    /// How it sees pictures, in colour and in grey, and what its features' names begin with.
+    ///
+    /// # Errors
+    /// A size that the trunk cannot take.
+    pub fn preprocesses(&self) -> Result<[(&'static str, Preprocess); 2]> {
+        let values = Architecture::of(self.imagenet)?.values();
+        let seen = |colour| Preprocess { size: self.size, colour, fit: self.fit, crops: vec![Crop::Whole], values };
+        let both = [("", seen(Colour::Full)), ("grey, ", seen(Colour::Grey))];
+        for (_, preprocess) in &both {
+            preprocess.check()?;
+        }
+        Ok(both)
+    }
+}
+
 /// Tell what each untouched feature says of every picture: names and rows of length 1, one feature after the other, so
 /// that memory holds one colour's features at a time.
 pub fn untouched(
@@ -78,10 +94,7 @@ pub fn untouched(
     let architecture = Architecture::of(trunk.imagenet)?;
     let of = if architecture.is_default() { String::new() } else { format!("{architecture}, ") };
     let alone = Augment::default();
-    for (prefix, colour) in [("", Colour::Full), ("grey, ", Colour::Grey)] {
-        let (crops, values) = (vec![Crop::Whole], architecture.values());
-        let preprocess = Preprocess { size: trunk.size, colour, fit: trunk.fit, crops, values };
-        preprocess.check()?;
+    for (prefix, preprocess) in trunk.preprocesses()? {
         let source =
             Source { dataset, preprocess: &preprocess, augment: &alone, imagenet: trunk.imagenet, compute, ui };
         let cache = TrunkCache::open(trunk.cache, &source)?;

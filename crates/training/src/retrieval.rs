@@ -76,7 +76,8 @@ pub struct Answers {
     pub unseen: Vec<Answer>,
     /// By those with another picture of their type.
     pub types: Vec<Answer>,
-    /// For people: of each query with a family, the row numbers of the nearest pictures.
+    /// For people: of each query with a family, the row numbers of the nearest pictures. Of several offers that show one, an
+    /// offer of the family.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nearest: Vec<(usize, Vec<usize>)>,
 }
@@ -109,7 +110,11 @@ pub fn ask(rows: &[Row], embeddings: &[Vec<f32>], queries: &[usize]) -> Answers 
             let unseen: Vec<&Vec<usize>> =
                 order.iter().copied().filter(|picture| asks.contains(rows[picture[0]].sha256.as_str())).collect();
             let unseen = answer(rows, &unseen, *q, Question::Family);
-            ([family, across, types, unseen], order.iter().take(KEPT).map(|picture| picture[0]).collect())
+            let shown = |picture: &&Vec<usize>| {
+                let of_family = picture.iter().find(|i| Question::Family.is_right(&rows[*q], &rows[**i]));
+                *of_family.unwrap_or(&picture[0])
+            };
+            ([family, across, types, unseen], order.iter().take(KEPT).map(shown).collect())
         })
         .collect();
     let mut all = Answers::default();
@@ -222,14 +227,14 @@ mod tests {
             row("q", Some("f"), "tote", None),
             row("x", Some("g"), "tote", None),
             row("x", None, "tote", None),
-            row("y", Some("f"), "tote", None),
             row("y", None, "tote", None),
+            row("y", Some("f"), "tote", None),
             row("z", Some("f"), "tote", None),
         ];
         // x, y, z: of two right ones, one is among the nearest two, at the second place.
         let found = ask(&rows, &at(&[0.0, 1.0, 1.0, 2.0, 2.0, 3.0]), &[0]);
         assert_eq!(found.family, [Answer { query: 0, first: 2, map_r: 0.25 }]);
-        assert_eq!(found.nearest, [(0, vec![1, 3, 5])]);
+        assert_eq!(found.nearest, [(0, vec![1, 4, 5])], "the offer of `y` that is of the family");
     }
 
     #[test]

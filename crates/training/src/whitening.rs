@@ -24,7 +24,7 @@ const POWER: f64 = 0.75;
 /// below, and of those that no row has, the rows say too little.
 const FLOOR: f64 = 0.03;
 /// So many directions are the rows' own at most: those after them are as much chance as the random ones.
-const OWN: usize = 1024;
+pub const OWN: usize = 1024;
 
 /// The affine map `x W + b` of a dense layer, row-major.
 #[derive(Debug)]

@@ -9,12 +9,15 @@ use goodtwin_core::terminal::{lines, note};
 use goodtwin_core::{Dataset, DatasetReader, Split};
 use goodtwin_scraper::Manifest;
 use goodtwin_training::Ui;
+use goodtwin_training::dataset::check::NAMED;
 use goodtwin_training::dataset::{self, HoldOut, Options};
 
 use crate::exit::{Failure, Outcome, say};
 
 /// Without a terminal, a line is printed each time as many pictures were read.
 const LINE_EVERY: usize = 1000;
+/// How many pairs on both sides of a split are printed: a family on both sides may be thousands.
+const PAIRS: usize = 200;
 
 /// Options.
 #[derive(clap::Args)]
@@ -117,22 +120,27 @@ fn check(dir: &Path, json: bool) -> Outcome {
     let bar = Ui::detect().bar(dataset.rows.len() as u64, "pictures");
     let checked = dataset::check(&dataset, &|| bar.inc(1))?;
     bar.finish_and_clear();
-    dataset::card::write(&dataset)?;
+    dataset::card::write(&dataset.root, &dataset, &checked)?;
     if json {
         say(serde_json::to_string_pretty(&checked).expect("findings serialise"))?;
     } else {
-        for leak in &checked.leaks {
+        for leak in checked.leaks.iter().take(PAIRS) {
             say(lines(&leak.to_string()))?;
         }
+        if checked.total() > PAIRS {
+            let more = checked.total() - PAIRS;
+            say(format_args!("and {more} pairs more: --json names {NAMED} of each kind at most"))?;
+        }
         say(format_args!(
-            "{}: {} pictures, {} on both sides of the split, {} pairs of near-duplicates within one (--json names them)",
+            "{}: {} pictures, {} on both sides of the split{}, {} pairs of near-duplicates within one (--json names them)",
             dir.display(),
             checked.pictures,
-            checked.leaks.len(),
+            checked.total(),
+            if checked.total() > 0 { format!(" ({})", checked.kinds()) } else { String::new() },
             checked.near_within.len()
         ))?;
     }
-    match checked.leaks.len() {
+    match checked.total() {
         0 => Ok(()),
         n => Err(Failure::new(65, format!("{}: {n} pairs are on both sides of the split", dir.display()))),
     }

@@ -64,8 +64,7 @@ pub fn run(args: Args) -> Outcome {
     if let Some(run) = &run {
         let path = Evaluation::path(&run.dir, run.embedder.card(), dataset.id(), args.queries);
         evaluation.write(&path)?;
-        publish(run, &dataset, &evaluation)?;
-        note(format_args!("report: {}", run.dir.join("report.html").display()));
+        note(format_args!("report: {}", publish(run, &dataset, &evaluation)?.display()));
     }
     match args.json {
         true => say(serde_json::to_string_pretty(&evaluation).expect("figures serialise")),
@@ -107,17 +106,17 @@ pub fn describe(evaluation: &Evaluation) -> String {
         evaluation.dataset.id.short(),
         evaluation.trunks,
         evaluation.size,
-        match (evaluation.queries, evaluation.seen) {
-            (Queries::All, _) => "every picture asks".into(),
-            (Queries::HeldOut, 0) => "held-out pictures ask".into(),
-            (Queries::HeldOut, seen) => format!("pictures that the run has not seen ask, {seen} do not"),
+        match evaluation.seen {
+            0 => format!("{} ask", evaluation.askers()),
+            seen => format!("{} ask, {seen} do not", evaluation.askers()),
         }
     );
     let rungs = &evaluation.rungs;
     text += &table("family, every other picture in the gallery", rungs, |r| r.family.as_ref());
     text += &table("family across grounds, other grounds in the gallery", rungs, |r| r.across.as_ref());
     if evaluation.asks_of_a_part() {
-        text += &table("family, held-out pictures alone in the gallery", rungs, |r| r.unseen.as_ref());
+        let title = format!("family, {} alone in the gallery", evaluation.askers());
+        text += &table(&title, rungs, |r| r.unseen.as_ref());
     }
     text += &table("type", rungs, |r| r.types.as_ref());
     text += &groups("type", &evaluation.by_type);

@@ -8,7 +8,7 @@ use goodtwin_core::{Dataset, DatasetReader};
 use goodtwin_training::train::run_card::RunCard;
 use goodtwin_training::train::seeds::Seeds;
 use goodtwin_training::train::{self, Job, Places, Summary};
-use goodtwin_training::{Recipe, Ui, memory};
+use goodtwin_training::{Error, Recipe, Ui, memory};
 use goodtwin_vision::{Compute, DeviceChoice};
 
 use crate::exit::{Failure, Outcome, say};
@@ -64,18 +64,19 @@ fn begin(args: Args) -> Outcome {
         None => tell(&recipe, &train::train(job)?),
         Some(count) => {
             let imagenet = recipe.trunk.load(&places.imagenet)?;
-            if Seeds::open(&places.out)?.is_some() {
-                return Err(goodtwin_training::Error::Unfinished(places.out.clone()).into());
+            if let Some(seeds) = Seeds::open(&places.out)? {
+                let finished = seeds.runs.iter().all(|run| run.metrics.is_some());
+                let taken = if finished { Error::Exists } else { Error::Unfinished };
+                return Err(taken(places.out.clone()).into());
             }
-            let mut seeds = Seeds::new(&places.out, RunCard::of(job, &imagenet), count.into());
-            seeds.write(&places.out)?;
-            tell_seeds(job, &mut seeds)
+            tell_seeds(job, &mut Seeds::new(&places.out, RunCard::of(job, &imagenet), count.into()))
         }
     })
 }
 
 fn resume(args: Args, run: PathBuf) -> Outcome {
     if train::is_finished(&run) {
+        train::tidy(&run)?;
         return say(format_args!("{}: the run is finished; there is nothing to go on with", run.display()));
     }
     let mut group = Seeds::open(&run)?;

@@ -12,8 +12,9 @@ use super::{Options, Result};
 /// Make a data set at `out` of scraped items, whose pictures lie below `images_dir`.
 ///
 /// # Errors
-/// Exit 65 when nothing is left or a class has one image; 2 for brands that cannot be held out; 74 when the disk refuses. An item without a type or without a
-/// picture, and a picture whose bytes are not those that the item names, are left out and listed.
+/// Exit 65 when nothing is left, or of a class no image or one; 2 for brands that cannot be held out; 74 when the disk refuses.
+/// An item without a type or without a picture, and a picture whose bytes are not those that the item names, are left out and
+/// listed.
 pub fn build(
     items: &[Item],
     images_dir: &Path,

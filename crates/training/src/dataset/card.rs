@@ -3,22 +3,24 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::path::Path;
 
 use goodtwin_core::{ContentId, Dataset, Row, Split, atomic};
 use serde_json::{Value, json};
 
 use super::Result;
+use super::check::Checked;
 
 /// What Croissant is told where no source states a licence.
 const NO_LICENCE: &str = "not stated: the pictures belong to their makers";
 /// How many brands the card names.
 const BRANDS: usize = 40;
 
-/// Write both files into the data set's folder.
-pub fn write(dataset: &Dataset) -> Result<()> {
-    atomic::write(&dataset.root.join("README.md"), markdown(dataset).as_bytes())?;
+/// Write both files into `folder`: the data set's, or where it waits to take its place.
+pub fn write(folder: &Path, dataset: &Dataset, checked: &Checked) -> Result<()> {
+    atomic::write(&folder.join("README.md"), markdown(dataset, checked).as_bytes())?;
     let croissant = serde_json::to_vec_pretty(&croissant(dataset)).expect("a JSON value serialises");
-    Ok(atomic::write(&dataset.root.join("croissant.json"), &croissant)?)
+    Ok(atomic::write(&folder.join("croissant.json"), &croissant)?)
 }
 
 fn name(dataset: &Dataset) -> String {
@@ -26,7 +28,7 @@ fn name(dataset: &Dataset) -> String {
 }
 
 /// `README.md`. What strangers wrote is text: it cannot end the front matter, a cell or a line.
-fn markdown(dataset: &Dataset) -> String {
+fn markdown(dataset: &Dataset, checked: &Checked) -> String {
     let rows = &dataset.rows;
     let mut text = format!(
         "---\npretty_name: {}\ntask_categories:\n- image-classification\n- image-feature-extraction\ntags:\n- bags\n- goodtwin\n\
@@ -47,11 +49,7 @@ fn markdown(dataset: &Dataset) -> String {
         several,
         dataset.id(),
     );
-    let _ = writeln!(
-        text,
-        "Split {}. No family, offer, page or shot is in two splits; `goodtwin dataset check` looks.\n",
-        cell(&dataset.manifest.split)
-    );
+    let _ = writeln!(text, "Split {}. {}\n", cell(&dataset.manifest.split), both_sides(checked));
     text += "| type | train | validation | test |\n|---|---|---|---|\n";
     for (class, counts) in &dataset.manifest.counts {
         let of = |split| counts.get(&split).copied().unwrap_or(0);
@@ -102,6 +100,17 @@ fn markdown(dataset: &Dataset) -> String {
     });
     text += &table("left out by cause", &causes);
     text
+}
+
+fn both_sides(checked: &Checked) -> String {
+    match checked.total() {
+        0 => "No family, offer, page or shot is in two splits; `goodtwin dataset check` looks again.".into(),
+        n => format!(
+            "**On both sides of the split: {n} pairs ({}).** What was learned by heart asks, and figures are too high; \
+             `goodtwin dataset check` names the pairs.",
+            checked.kinds()
+        ),
+    }
 }
 
 fn sorted<T: Ord>(values: impl Iterator<Item = T>) -> Vec<T> {
@@ -197,7 +206,7 @@ fn croissant(dataset: &Dataset) -> Value {
         field("width", "sc:Integer", "Pixels, upright."),
         field("height", "sc:Integer", "Pixels, upright."),
         field("bag_type", "sc:Text", "The class."),
-        field("split", "sc:Text", "train, validation or test; all rows of a family are in one."),
+        field("split", "sc:Text", "train, validation or test."),
         field("family", "sc:Text", "The same model in other colours or views; empty where there is only one."),
     ];
     // A reader fails on a column that no row has.
@@ -285,7 +294,7 @@ mod tests {
         };
         let rows = vec![row(1, "Evil |\n---\n<script>"), row(2, "Evil |\n---\n<script>")];
         let dataset = Dataset { root: "datasets/it's".into(), manifest, rows };
-        let text = markdown(&dataset);
+        let text = markdown(&dataset, &Checked::default());
         assert!(text.starts_with("---\npretty_name: \"it's\"\n") && text.contains("license: unknown\n"), "{text}");
         assert!(text.contains("| Evil \\| --- &lt;script> | 2 |\n"), "{text}");
         assert!(
@@ -295,13 +304,13 @@ mod tests {
         assert!(text.contains("No source states a licence"), "{text}");
         let mut licensed = dataset.clone();
         licensed.rows[0].licence = Some("CC BY 4.0".into());
-        let some = markdown(&licensed);
+        let some = markdown(&licensed, &Checked::default());
         assert!(
             some.contains("license: other\n") && some.contains("| CC BY 4.0 | 1 |\n\n1 pictures state none"),
             "{some}"
         );
         licensed.rows[1].licence = Some("CC BY 4.0".into());
-        assert!(markdown(&licensed).contains("license: cc-by-4.0\n"));
+        assert!(markdown(&licensed, &Checked::default()).contains("license: cc-by-4.0\n"));
         let described = croissant(&licensed);
         assert_eq!(described["license"], json!(["CC BY 4.0"]));
         let croissant = croissant(&dataset);

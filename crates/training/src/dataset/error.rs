@@ -41,6 +41,20 @@ pub enum Error {
         /// What was left out, by cause.
         left_out: String,
     },
+    /// A class that somebody named, and of which there is nothing.
+    #[error(
+        "{}: the class `{}` is empty: expected at least 2 images, one to train on and one to hold out; {left_out}",
+        path.display(),
+        class.as_str().escape_debug()
+    )]
+    EmptyClass {
+        /// Where its pictures were looked for.
+        path: PathBuf,
+        /// The class.
+        class: BagType,
+        /// What was left out of it, by cause.
+        left_out: String,
+    },
     /// A class that cannot be both trained on and measured.
     #[error(
         "{}: the class `{}` has 1 image ({file_name}): expected at least 2 images, one to train on and one to hold out",

@@ -3,7 +3,7 @@
 //! With `metadata.jsonl` (Hugging Face's image folder), one line a picture; or one sub-folder a class (ImageFolder). Either
 //! may lie below folders called `train`, `validation` and `test`, with no other folder of pictures beside them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
@@ -14,7 +14,7 @@ use goodtwin_imaging::Format;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::gather::Candidate;
+use super::gather::{Candidate, NO_PICTURE};
 use super::{Error, Result};
 
 /// What a folder names.
@@ -23,6 +23,8 @@ pub(super) struct Folder {
     pub candidates: Vec<Candidate>,
     /// The hashes of the metadata files, by name.
     pub metadata: BTreeMap<String, ContentId>,
+    /// Classes that a sub-folder names, and where.
+    classes: BTreeMap<BagType, PathBuf>,
 }
 
 /// One line of `metadata.jsonl`. Unknown columns are ignored: the file may serve other programs too.
@@ -72,7 +74,13 @@ pub(super) fn read(dir: &Path) -> Result<Folder> {
     }
     let mut folder = Folder::default();
     add(dir, "", None, &mut folder)?;
-    Ok(folder)
+    let given: BTreeSet<&BagType> = folder.candidates.iter().filter_map(|c| c.bag_type.as_ref()).collect();
+    match folder.classes.iter().find(|(class, _)| !given.contains(class)) {
+        Some((class, path)) => {
+            Err(Error::EmptyClass { path: path.clone(), class: class.clone(), left_out: NO_PICTURE.into() })
+        }
+        None => Ok(folder),
+    }
 }
 
 /// `prefix` is empty or ends with a slash.
@@ -88,8 +96,10 @@ fn add(dir: &Path, prefix: &str, split: Option<Split>, folder: &mut Folder) -> R
         return add_splits(dir, prefix, &classes, folder);
     }
     for (name, path) in classes {
-        let class = Candidate { bag_type: Some(BagType::new(&name)), split, ..Candidate::default() };
+        let bag_type = BagType::new(&name);
+        let class = Candidate { bag_type: Some(bag_type.clone()), split, ..Candidate::default() };
         add_files(&path, &format!("{prefix}{name}/"), &class, folder)?;
+        folder.classes.insert(bag_type, path);
     }
     Ok(())
 }

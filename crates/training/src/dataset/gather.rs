@@ -7,16 +7,19 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use goodtwin_core::dataset::LeftOut;
-use goodtwin_core::{BagType, ContentId, Dataset, DatasetWriter, Item, ItemId, Row, Split};
-use goodtwin_imaging::{Fingerprint, Format, Picture, Refusal, fingerprint};
+use goodtwin_core::{BagType, ContentId, Dataset, DatasetWriter, Error as CoreError, Item, ItemId, Row, Split};
+use goodtwin_imaging::{Fingerprint, Format, Picture, Refusal};
 use rayon::prelude::*;
 
+use super::check::Checked;
 use super::hold_out::{self, HoldOut, hold_out};
-use super::split::merge;
+use super::ties::{Tied, together};
 use super::{Error, Options, Result, card};
 
 /// The longest file that is read, in bytes; no photograph of [`goodtwin_imaging`]'s largest size needs more.
 const MAX_FILE: u64 = 128 << 20;
+/// Why a folder gives nothing where nothing was left out.
+pub(super) const NO_PICTURE: &str = "no picture was found";
 
 /// A picture that somebody named, and what they said of it.
 #[derive(Clone, Debug, Default)]
@@ -63,6 +66,12 @@ pub(super) fn gather(
     name_parent: impl FnOnce(&BTreeMap<String, ContentId>) -> Option<(String, ContentId)>,
 ) -> Result<Dataset> {
     candidates.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut named: BTreeMap<BagType, BTreeSet<String>> = BTreeMap::new();
+    for candidate in &candidates {
+        if let Some(class) = &candidate.bag_type {
+            named.entry(class.clone()).or_default().insert(candidate.name.clone());
+        }
+    }
     let writer = DatasetWriter::create(out)?;
     let (done, total) = (AtomicUsize::new(0), candidates.len());
     let read: Vec<Outcome> = candidates
@@ -93,12 +102,12 @@ pub(super) fn gather(
     }
     origin.parents.extend(name_parent(&hashes));
     let kept: Vec<Kept> = kept.into_values().collect();
-    check(&kept, &origin)?;
+    check(&kept, &named, &origin)?;
     let (splits, how) = splits(&kept, &origin, options)?;
+    let fingerprints = kept.iter().map(|k| (k.sha256.clone(), k.fingerprint.clone())).collect();
     let rows = kept.into_iter().zip(splits).map(|(picture, split)| picture.into_row(split)).collect();
-    let made = writer.finish(rows, origin.parents, how, origin.left_out)?;
-    card::write(&made)?;
-    Ok(made)
+    let card = |folder: &Path, made: &Dataset| card::write(folder, made, &Checked::of(&made.rows, &fingerprints));
+    writer.finish_with(rows, origin.parents, how, origin.left_out, card)
 }
 
 enum Outcome {
@@ -117,13 +126,12 @@ struct Kept {
 }
 
 impl Kept {
-    /// What must not be in two splits. A picture without a family is a family of its own; one of a shop's offer belongs to
-    /// the other pictures of that offer.
-    fn family(&self) -> String {
-        match (&self.candidate.family, &self.candidate.item) {
-            (Some(family), _) => format!("family/{family}"),
-            (None, Some(item)) => format!("item/{}", item.id),
-            (None, None) => format!("picture/{}", self.sha256),
+    fn tied(&self) -> Tied<'_> {
+        Tied {
+            family: self.candidate.family.as_deref(),
+            sha256: &self.sha256,
+            item: self.candidate.item.as_ref(),
+            fingerprint: &self.fingerprint,
         }
     }
 
@@ -160,13 +168,13 @@ fn read(mut candidate: Candidate, writer: &DatasetWriter) -> Result<Outcome> {
         Ok(file) if file.is_file() => file.len(),
         Ok(_) => return left_out(candidate, None, "missing", "not a file".into()),
         Err(e) if e.kind() == ErrorKind::NotFound => return left_out(candidate, None, "missing", missing),
-        Err(e) => return Err(goodtwin_core::Error::disk(path, "look at the picture", e).into()),
+        Err(e) => return Err(CoreError::disk(path, "look at the picture", e).into()),
     };
     if length > MAX_FILE {
         let detail = format!("{length} bytes, expected at most {MAX_FILE}");
         return left_out(candidate, None, "too-large", detail);
     }
-    let bytes = std::fs::read(&path).map_err(|e| goodtwin_core::Error::disk(&path, "read the picture", e))?;
+    let bytes = std::fs::read(&path).map_err(|e| CoreError::disk(&path, "read the picture", e))?;
     let sha256 = ContentId::of(&bytes);
     if let Some(expected) = candidate.sha256.take().filter(|expected| *expected != sha256) {
         let detail = format!("SHA-256: expected {expected}, received {sha256}");
@@ -198,13 +206,18 @@ fn duplicate(picture: &Kept, first: &Kept) -> LeftOut {
     LeftOut { file_name: picture.candidate.name.clone(), cause: "duplicate".into(), detail }
 }
 
-fn check(kept: &[Kept], origin: &Origin<'_>) -> Result<()> {
+/// `named` has the candidates' names, by class.
+fn check(kept: &[Kept], named: &BTreeMap<BagType, BTreeSet<String>>, origin: &Origin<'_>) -> Result<()> {
     if kept.is_empty() {
-        return Err(Error::Empty { path: origin.path.into(), left_out: by_cause(&origin.left_out) });
+        return Err(Error::Empty { path: origin.path.into(), left_out: by_cause(origin.left_out.iter()) });
     }
     let mut classes: BTreeMap<&BagType, BTreeMap<&ContentId, &str>> = BTreeMap::new();
     for picture in kept {
         classes.entry(&picture.class).or_default().entry(&picture.sha256).or_insert(&picture.candidate.name);
+    }
+    if let Some((class, names)) = named.iter().find(|(class, _)| !classes.contains_key(class)) {
+        let left_out = by_cause(origin.left_out.iter().filter(|one| names.contains(&one.file_name)));
+        return Err(Error::EmptyClass { path: origin.path.into(), class: class.clone(), left_out });
     }
     for (class, pictures) in classes {
         if let (1, Some(only)) = (pictures.len(), pictures.into_values().next()) {
@@ -214,13 +227,13 @@ fn check(kept: &[Kept], origin: &Origin<'_>) -> Result<()> {
     Ok(())
 }
 
-fn by_cause(left_out: &[LeftOut]) -> String {
+fn by_cause<'a>(left_out: impl Iterator<Item = &'a LeftOut>) -> String {
     let mut causes: BTreeMap<&str, usize> = BTreeMap::new();
     for one in left_out {
         *causes.entry(&one.cause).or_default() += 1;
     }
     if causes.is_empty() {
-        return "no picture was found".into();
+        return NO_PICTURE.into();
     }
     let counts: Vec<_> = causes.iter().map(|(cause, n)| format!("{n} {cause}")).collect();
     format!("left out: {}", counts.join(", "))
@@ -237,15 +250,10 @@ fn splits(kept: &[Kept], origin: &Origin<'_>, options: &Options<'_>) -> Result<(
         return Ok((given, "as the source gives it".into()));
     }
     let what = options.hold_out.as_ref().unwrap_or(&HoldOut::Families);
-    let families: Vec<String> = kept.iter().map(Kept::family).collect();
-    let together = hang_together(kept, &families);
+    let families = together(&kept.iter().map(Kept::tied).collect::<Vec<_>>());
     let pictures = families.iter().zip(kept);
     let members: Vec<hold_out::Picture<'_>> = pictures
-        .map(|(family, k)| hold_out::Picture {
-            family: together[family.as_str()],
-            class: &k.class,
-            brand: k.candidate.brand.as_deref(),
-        })
+        .map(|(family, k)| hold_out::Picture { family, class: &k.class, brand: k.candidate.brand.as_deref() })
         .collect();
     // A conventional store's offer is asked about and not trained on, but where a family or a class has nothing else.
     let is_offered = |k: &Kept| k.candidate.item.as_ref().is_none_or(|item| !item.evaluation_only);
@@ -269,24 +277,6 @@ fn splits(kept: &[Kept], origin: &Origin<'_>, options: &Options<'_>) -> Result<(
     Ok((splits, told + asked + instead))
 }
 
-/// Families that share a picture, the same shot in another file, an offer or a page: each by the name that stands for all
-/// that hang together with it.
-fn hang_together<'a>(kept: &'a [Kept], families: &'a [String]) -> BTreeMap<&'a str, &'a str> {
-    let mut shared: Vec<(&str, &str)> = Vec::new();
-    for (family, k) in families.iter().zip(kept) {
-        shared.push((family, k.sha256.as_str()));
-        if let Some(item) = &k.candidate.item {
-            shared.push((family, item.id.as_str()));
-            shared.push((family, &item.url));
-        }
-    }
-    let fingerprints: Vec<Fingerprint> = kept.iter().map(|k| k.fingerprint.clone()).collect();
-    for (one, other) in fingerprint::near_pairs(&fingerprints) {
-        shared.push((&families[other], kept[one].sha256.as_str()));
-    }
-    merge(shared.into_iter())
-}
-
 fn check_given(kept: &[Kept], origin: &Origin<'_>) -> Result<()> {
     let refuse = |what: String| Err(Error::GivenSplit { path: origin.path.into(), what });
     let mut of_family: BTreeMap<String, (Split, &str)> = BTreeMap::new();
@@ -298,7 +288,7 @@ fn check_given(kept: &[Kept], origin: &Origin<'_>) -> Result<()> {
                 "{name} has no split while others have one: expected one for each picture, or for none"
             ));
         };
-        let (first, other) = *of_family.entry(picture.family()).or_insert((split, &picture.candidate.name));
+        let (first, other) = *of_family.entry(picture.tied().own_family()).or_insert((split, &picture.candidate.name));
         if first != split {
             return refuse(format!(
                 "a family is in two splits: {} is in {first}, {name} of the same family in {split}; expected one split a \

@@ -20,7 +20,8 @@ pub enum HoldOut {
     Brands,
     /// These brands; of the others nothing is tested.
     These(Vec<String>),
-    /// A part of a cross-validation: over all its parts each picture is tested once.
+    /// A part of a cross-validation: over all its parts each picture is tested once. What is for evaluation only is tested in
+    /// each part, and counts in one when they are pooled.
     Fold {
         /// Whether brands are held out whole, or families.
         brands: bool,

@@ -15,8 +15,9 @@ use super::{Options, Result, folder};
 /// `test/`. A split that the source gives is kept, unless the options ask for another. What cannot be used is left out and listed by cause in the manifest.
 ///
 /// # Errors
-/// Exit 65 for a folder in no such layout or with classes beside splits, a line that cannot be read, nothing left, a class with one image, or a given
-/// split that has a family in two parts; 2 for brands that cannot be held out; 74 when the disk refuses.
+/// Exit 65 for a folder in no such layout or with classes beside splits, a line that cannot be read, nothing left, a class with
+/// no image or one, or a given split that has a family in two parts; 2 for brands that cannot be held out; 74 when the disk
+/// refuses.
 pub fn import(dir: &Path, out: &Path, options: &Options<'_>) -> Result<Dataset> {
     let folder = folder::read(dir)?;
     let origin = Origin { path: dir, parents: BTreeMap::new(), left_out: Vec::new() };

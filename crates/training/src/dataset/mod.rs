@@ -5,6 +5,7 @@
 //! - [`folder`]: reads the two layouts that `import` takes.
 //! - [`gather`]: reads every picture, leaves out what cannot be used by cause, keeps the same bytes once (of a crawl,
 //!   once an offer), writes the data set.
+//! - [`ties`]: which pictures hang together, whatever their families are called.
 //! - [`split`]: which family goes where, and which families must go together.
 //! - [`hold_out`]: what is held out: families, or whole brands.
 //! - [`check`]: whether anything of a data set is on both sides of its split.
@@ -22,6 +23,7 @@ mod gather;
 pub mod hold_out;
 mod import;
 pub mod split;
+pub mod ties;
 
 pub use build::build;
 pub use check::check;
@@ -45,5 +47,7 @@ impl Default for Options<'_> {
     }
 }
 
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

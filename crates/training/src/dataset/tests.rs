@@ -3,34 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use goodtwin_core::{
-    Availability, BagType, Condition, ContentId, Dataset, DatasetReader, Item, ItemId, ItemImage, Row, Split,
-};
+use goodtwin_core::{BagType, ContentId, Dataset, DatasetReader, Item, ItemId, Row, Split};
 use goodtwin_imaging::Picture;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::{Error, HoldOut, Options, build, import};
-
-/// No two numbers give pictures that are alike: 64 cells of noise.
-fn png(number: usize) -> Vec<u8> {
-    let mut state = 2 * number as u32 + 1;
-    let cells: Vec<u8> = (0..64)
-        .map(|_| {
-            state = state.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
-            (state >> 24) as u8
-        })
-        .collect();
-    let pixels = (0..256).flat_map(|i| [cells[i / 32 * 8 + i % 16 / 2]; 3]);
-    Picture::new(16, 16, pixels.collect()).to_png()
-}
-
-fn put(dir: &Path, name: &str, bytes: &[u8]) {
-    let path = dir.join(name);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, bytes).unwrap();
-}
+use super::testing::{item, png, put};
+use super::{Error, HoldOut, Options, build, card, import};
+use crate::bootstrap::Bootstrap;
+use crate::evaluation::{Evaluation, Kind, Measured, Queries, Rung, pool};
+use crate::ladder;
+use crate::retrieval::ask;
+use crate::train::splits::Splits;
 
 fn shoes(dir: &Path) {
     let classes = ["Ankle Boot", "sandal", "sneaker"];
@@ -107,6 +93,8 @@ fn what_cannot_be_used_is_left_out_by_cause() {
     put(dir.path(), "again.png", &whole);
     put(dir.path(), "b.png", &png(2));
     put(dir.path(), "c.png", &png(3));
+    put(dir.path(), "d.png", &png(4));
+    put(dir.path(), "e.png", &png(5));
     put(dir.path(), "cut.png", &whole[..whole.len() / 2]);
     put(dir.path(), "empty.jpg", b"");
     put(dir.path(), "error.jpg", b"<!doctype html><h1>404");
@@ -115,6 +103,8 @@ fn what_cannot_be_used_is_left_out_by_cause() {
         {"file_name": "again.png", "label": "clutch"}
         {"file_name": "b.png", "bag_type": null, "label": "Tote", "colour": "red", "background": "plain", "source": "s"}
         {"file_name": "c.png", "family": "x"}
+        {"file_name": "d.png", "label": "clutch"}
+        {"file_name": "e.png", "label": "clutch"}
         {"file_name": "cut.png", "bag_type": "tote"}
         {"file_name": "empty.jpg", "bag_type": "tote"}
         {"file_name": "error.jpg", "bag_type": "tote"}
@@ -138,7 +128,7 @@ fn what_cannot_be_used_is_left_out_by_cause() {
     assert_eq!(again.detail, "the same bytes as a.png, which is labelled `tote`, not `clutch`");
     let a = dataset.rows.iter().find(|r| r.sha256 == ContentId::of(&whole)).unwrap();
     assert_eq!((a.family.as_deref(), a.bag_type.as_str(), a.width), (Some("12"), "tote", 16));
-    let b = dataset.rows.iter().find(|r| r.sha256 != a.sha256).unwrap();
+    let b = dataset.rows.iter().find(|r| r.sha256 == ContentId::of(png(2))).unwrap();
     assert_eq!(
         (b.colour.as_deref(), b.background.as_deref(), b.source.as_deref()),
         (Some("red"), Some("plain"), Some("s"))
@@ -170,6 +160,41 @@ fn bad_folders_are_refused_by_name() {
     refused("line 1: `dev` is not a split: expected train, validation or test");
     let (_out, gone) = run(&dir.path().join("gone"), 1);
     assert!(gone.unwrap_err().to_string().contains("no such folder of pictures"));
+}
+
+#[test]
+fn a_class_of_which_there_is_nothing_is_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    shoes(dir.path());
+    let read = AtomicUsize::new(0);
+    let count = |_, _| _ = read.fetch_add(1, Ordering::Relaxed);
+    let refused = |expected: &str| {
+        let options = Options { progress: &count, ..Options::default() };
+        let error = import(dir.path(), &dir.path().join("d"), &options).unwrap_err();
+        assert_eq!(error.exit_code(), 65);
+        assert!(error.to_string().contains(expected), "{error}");
+    };
+    fs::create_dir_all(dir.path().join("clog/old")).unwrap();
+    refused(
+        "clog: the class `clog` is empty: expected at least 2 images, one to train on and one to hold out; no picture",
+    );
+    assert_eq!(read.load(Ordering::Relaxed), 0, "before a picture is read");
+    put(dir.path(), "clog/1.png", b"<!doctype html>");
+    put(dir.path(), "clog/old/2.png", &png(3)[..50]);
+    put(dir.path(), "sandal/cut.png", &png(3)[..50]);
+    refused(
+        "`clog` is empty: expected at least 2 images, one to train on and one to hold out; left out: 1 not-an-image, 1 truncated",
+    );
+}
+
+#[test]
+fn a_split_may_lack_a_class_that_another_split_has() {
+    let dir = tempfile::tempdir().unwrap();
+    for (n, name) in ["train/tote/a", "train/tote/b", "train/clutch/c", "test/clutch/d"].iter().enumerate() {
+        put(dir.path(), &format!("{name}.png"), &png(n));
+    }
+    fs::create_dir(dir.path().join("test/tote")).unwrap();
+    assert_eq!(run(dir.path(), 1).1.unwrap().rows.len(), 4);
 }
 
 #[test]
@@ -281,39 +306,6 @@ fn what_is_asked_for_goes_before_the_split_that_the_source_gives() {
     );
 }
 
-/// An item whose pictures lie below `dir`.
-fn item(dir: &Path, key: &str, bag_type: Option<&str>, family: Option<&str>, pictures: &[usize]) -> Item {
-    let image = |number: &usize| {
-        let bytes = png(*number);
-        let image = ItemImage {
-            sha256: ContentId::of(&bytes),
-            url: format!("http://shop.test/{number}.png"),
-            extension: "png".into(),
-            width: 16,
-            height: 16,
-        };
-        put(dir, &image.file_name(), &bytes);
-        image
-    };
-    Item {
-        evaluation_only: false,
-        id: ItemId::new("shop", key),
-        store: "shop".into(),
-        url: format!("http://shop.test/{key}"),
-        title: format!("The {key}"),
-        brand: "Able".into(),
-        bag_type: bag_type.map(BagType::new),
-        family: family.map(String::from),
-        colour: Some("olive".into()),
-        price: None,
-        price_text: None,
-        condition: Condition::New,
-        availability: Availability::InStock,
-        rating: None,
-        images: pictures.iter().map(image).collect(),
-    }
-}
-
 #[test]
 fn a_crawl_becomes_a_data_set() {
     let dir = tempfile::tempdir().unwrap();
@@ -421,24 +413,120 @@ fn the_same_shot_in_two_files_is_in_one_split_and_passes_the_check() {
     assert!(dataset.root.join("README.md").exists() && dataset.root.join("croissant.json").exists());
 }
 
+#[test]
+fn the_card_says_what_is_on_both_sides_of_a_given_split() {
+    let dir = tempfile::tempdir().unwrap();
+    for number in 0..6 {
+        let picture = Picture::decode(&png(number)).unwrap().resize(64, 64);
+        let split = if number < 4 { "train" } else { "test" };
+        put(dir.path(), &format!("{split}/tote/{number}.png"), &picture.to_png());
+    }
+    put(dir.path(), "test/tote/again.jpg", &Picture::decode(&png(0)).unwrap().resize(48, 48).to_jpeg(90));
+    let (_out, dataset) = run(dir.path(), 1);
+    let dataset = dataset.unwrap();
+    let card = || fs::read_to_string(dataset.root.join("README.md")).unwrap();
+    let says = "Split as the source gives it. **On both sides of the split: 1 pairs (1 near-duplicate).**";
+    assert!(card().contains(says) && !card().contains("No family"), "{}", card());
+    let checked = super::check(&dataset, &|| ()).unwrap();
+    card::write(&dataset.root, &dataset, &checked).unwrap();
+    assert!(card().contains(says) && !card().contains("No family"), "{}", card());
+    let other = tempfile::tempdir().unwrap();
+    shoes(other.path());
+    let (_out, sound) = run(other.path(), 1);
+    let card = fs::read_to_string(sound.unwrap().root.join("README.md")).unwrap();
+    assert!(card.contains("No family, offer, page or shot is in two splits"), "{card}");
+}
+
+/// What a run on this data set and an untouched feature find of its test split, as if both had drawn at random.
+fn evaluated(dataset: &Dataset) -> Evaluation {
+    let asked: Vec<usize> = (0..dataset.rows.len()).filter(|i| dataset.rows[*i].split == Split::Test).collect();
+    let bootstrap = Bootstrap::default();
+    let rungs = [Kind::Untouched, Kind::Run].map(|kind| {
+        let answers = ask(&dataset.rows, &ladder::random(dataset.rows.len()), &asked);
+        Rung::of("drawn", kind, answers, &dataset.rows, &bootstrap)
+    });
+    let (queries, trunks, rungs) = (Queries::HeldOut, "VGG16".into(), rungs.into());
+    Measured {
+        dataset,
+        run: None,
+        queries,
+        seen: 0,
+        trunks,
+        size: 32,
+        seeds: None,
+        bootstrap,
+        rungs,
+        classification: None,
+    }
+    .conclude()
+}
+
+#[test]
+fn over_all_parts_of_a_crawl_each_picture_is_asked_once_also_those_for_evaluation_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let images = dir.path().join("images");
+    let offer = |i: usize| Item {
+        evaluation_only: i >= 12,
+        ..item(&images, &i.to_string(), Some("tote"), None, &[2 * i, 2 * i + 1])
+    };
+    let items: Vec<Item> = (0..24).map(offer).collect();
+    let parts = [1, 2, 3].map(|number| {
+        let options = Options { hold_out: Some(HoldOut::Fold { brands: false, number, of: 3 }), ..Options::default() };
+        let out = dir.path().join(format!("part{number}"));
+        evaluated(&build(&items, &images, &ContentId::of("crawl"), &out, &options).unwrap())
+    });
+    assert!(parts.iter().all(|part| part.asked.len() == 24 + 24 / 3), "those for evaluation only ask in every part");
+    let pooled = pool(&parts).unwrap();
+    let pictures: BTreeSet<&ContentId> = pooled.asked.values().map(|asked| &asked.picture).collect();
+    assert_eq!((pooled.asked.len(), pictures.len()), (48, 48));
+    assert_eq!(pooled.of_run().unwrap().family.as_ref().unwrap().queries, 48);
+}
+
+#[test]
+fn a_class_that_is_not_trained_on_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    shoes(dir.path());
+    let (_out, dataset) = run(dir.path(), 1);
+    let mut dataset = dataset.unwrap();
+    assert!(Splits::of(&dataset, &dataset.classes()).is_ok());
+    for row in dataset.rows.iter_mut().filter(|r| r.bag_type == BagType::new("sandal")) {
+        row.split = Split::Validation;
+    }
+    let refused = |dataset: &Dataset, expected: &str| {
+        let error = Splits::of(dataset, &dataset.classes()).err().unwrap();
+        assert_eq!(error.exit_code(), 65);
+        assert!(error.to_string().contains(expected), "{error}");
+    };
+    refused(
+        &dataset,
+        "the class `sandal` has no picture in the training split (6 in the validation split): expected at",
+    );
+    dataset.rows.retain(|r| r.bag_type == BagType::new("sneaker"));
+    refused(&dataset, "has the class `sneaker` only: expected at least two to tell apart");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Whatever is listed twice, under whatever family and label, the same bytes end in one split.
+    /// Whichever offers show it, under whatever family and label, the same bytes end in one split.
     #[test]
-    fn the_same_bytes_are_never_in_two_splits(rows in prop::collection::vec((0..12usize, 0..6u8, 0..2u8), 4..40), seed: u64) {
+    fn the_same_bytes_are_never_in_two_splits(
+        offers in prop::collection::vec((prop::collection::vec(0..12usize, 1..3), prop::option::of(0..6u8), 0..2u8), 4..24),
+        seed: u64,
+    ) {
         let dir = tempfile::tempdir().unwrap();
-        let mut lines = String::new();
-        for (i, (number, family, class)) in rows.iter().enumerate() {
-            put(dir.path(), &format!("{i}.png"), &png(*number));
-            lines += &format!("{{\"file_name\":\"{i}.png\",\"label\":\"c{class}\",\"family\":\"f{family}\"}}\n");
-        }
-        put(dir.path(), "metadata.jsonl", lines.as_bytes());
-        let (_out, dataset) = run(dir.path(), seed);
-        match dataset {
+        let images = dir.path().join("images");
+        let offer = |(i, (pictures, family, class)): (usize, &(Vec<usize>, Option<u8>, u8))| {
+            let (class, family) = (format!("c{class}"), family.map(|f| format!("f{f}")));
+            item(&images, &i.to_string(), Some(&class), family.as_deref(), pictures)
+        };
+        let items: Vec<Item> = offers.iter().enumerate().map(offer).collect();
+        let options = Options { seed, ..Options::default() };
+        match build(&items, &images, &ContentId::of("crawl"), &dir.path().join("d"), &options) {
             Ok(dataset) => {
                 no_family_and_no_picture_is_in_two_splits(&dataset);
-                prop_assert_eq!(dataset.rows.len() + dataset.manifest.left_out.len(), rows.len());
+                let pictures: usize = offers.iter().map(|(pictures, ..)| pictures.len()).sum();
+                prop_assert_eq!(dataset.rows.len() + dataset.manifest.left_out.len(), pictures);
             }
             Err(e) => prop_assert!(matches!(e, Error::TooFewImages { .. }), "{}", e),
         }

@@ -50,24 +50,26 @@ impl Measured<'_> {
             groups(&subject.answers, theirs.map(|r| &r.answers), rows, &self.bootstrap, name)
         };
         let grounds = rows.iter().any(|r| r.background.is_some());
+        let asked: BTreeMap<usize, Asked> = subject
+            .iter()
+            .flat_map(|s| s.answers.family.iter().chain(&s.answers.types))
+            .map(|a| (a.query, Asked::of(&rows[a.query])))
+            .collect();
+        let is_for_evaluation = |row: &Row| row.item.as_ref().is_some_and(|item| item.evaluation_only);
         Evaluation {
             format: FORMAT,
-            headline: headline(&self.trunks, run, best, comparison.as_ref()),
+            headline: headline(&self.trunks, self.queries, run, best, comparison.as_ref()),
             dataset: DatasetName {
                 name: self.dataset.root.file_name().map_or("data set".into(), |n| n.to_string_lossy().into_owned()),
                 id: self.dataset.id().clone(),
                 pictures: rows.len(),
             },
-            asked: subject
-                .map(|s| {
-                    s.answers
-                        .family
-                        .iter()
-                        .chain(&s.answers.types)
-                        .map(|a| (a.query, Asked::of(&rows[a.query])))
-                        .collect()
-                })
-                .unwrap_or_default(),
+            evaluation_only: asked
+                .iter()
+                .filter(|(query, _)| is_for_evaluation(&rows[**query]))
+                .map(|(_, asked)| asked.picture.clone())
+                .collect(),
+            asked,
             by_type: groups(&|row| row.bag_type.to_string()),
             by_background: if grounds {
                 groups(&|row| row.background.clone().unwrap_or("not known".into()))
@@ -127,6 +129,7 @@ fn groups(
 /// The honest line: what the run finds, and whether that is more than the trunk finds untouched.
 pub(super) fn headline(
     trunks: &str,
+    queries: Queries,
     run: Option<&Rung>,
     best: Option<&Rung>,
     comparison: Option<&Comparison>,
@@ -157,8 +160,12 @@ pub(super) fn headline(
         Some([low, high]) => format!("{low:+.3} to {high:+.3}, not above zero"),
         None => "of one family only, no interval".into(),
     };
+    let asked = match queries {
+        Queries::HeldOut => "",
+        Queries::All => " where every picture asks, whether the run has learned from it or not",
+    };
     format!(
-        "{verdict} untouched {trunks}: {}, {:+.3} against its best feature, {} ({:.3}); the difference is {interval}.",
+        "{verdict} untouched {trunks}{asked}: {}, {:+.3} against its best feature, {} ({:.3}); the difference is {interval}.",
         found(run).expect("a run that was compared has figures"),
         difference.value,
         best.features,
@@ -183,6 +190,19 @@ mod tests {
         let line = conclude(&mostly(8), &mostly(10)).headline;
         assert!(line.starts_with("Not better than untouched VGG16"), "{line}");
         assert!(conclude(&[], &[]).headline.starts_with("Nothing was measured"));
+    }
+
+    #[test]
+    fn where_every_picture_asks_the_first_line_says_so() {
+        let mut made = conclude(&[1; 8], &[7; 8]);
+        let (run, best) = (made.of_run().unwrap(), made.best_untouched().unwrap());
+        let line = headline("VGG16", Queries::All, Some(run), Some(best), made.comparison.as_ref());
+        let says =
+            "Better than untouched VGG16 where every picture asks, whether the run has learned from it or not: family";
+        assert!(line.starts_with(says), "{line}");
+        assert_eq!((made.is_of_own(), made.askers()), (true, "held-out pictures"));
+        made.run.as_mut().unwrap().dataset = Some(goodtwin_core::ContentId::of("another"));
+        assert_eq!((made.is_of_own(), made.askers()), (false, "pictures that the run has not seen"));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Several evaluations as one: those of a cross-validation, whose runs held out other pictures each.
 //!
 //! A single held-out part has few queries, and an interval as wide as what is to be shown. Over all parts every picture asks
-//! once, of a run that has not seen it, and the gallery is always all other pictures of the set.
+//! once, of a run that has not seen it, and the gallery is always all other pictures of the set. No run has seen what is for
+//! evaluation only, so that every part asks with it: each part's answer counts for its share of those.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use goodtwin_core::ContentId;
 
@@ -15,7 +16,8 @@ use crate::{Error, Result};
 /// Pool evaluations of runs of one recipe on one set of pictures.
 ///
 /// # Errors
-/// Exit 65 when they are of other pictures or settings, or when a picture asked twice: what differs is named.
+/// Exit 65 when they are of other pictures or settings, or when a picture asked twice that a run may have seen: what differs is
+/// named.
 pub fn pool(parts: &[Evaluation]) -> Result<Evaluation> {
     let first = &parts[0];
     let name = |part: &Evaluation| part.run.as_ref().map_or("the ladder".into(), |run| run.name.clone());
@@ -23,10 +25,10 @@ pub fn pool(parts: &[Evaluation]) -> Result<Evaluation> {
         Err(Error::NotComparable(format!("{} and {} cannot be pooled: {what}", name(first), name(part))))
     };
     let mut asked: BTreeMap<usize, Asked> = BTreeMap::new();
-    let mut seen: BTreeMap<ContentId, &Evaluation> = BTreeMap::new();
+    let counts_in = counts_in(parts);
     // Row numbers of each part, moved to where no other part has some.
     let mut moved: Vec<BTreeMap<usize, usize>> = vec![];
-    for part in parts {
+    for (number, part) in parts.iter().enumerate() {
         if part.dataset.pictures != first.dataset.pictures {
             let (ours, theirs) = (first.dataset.pictures, part.dataset.pictures);
             return refuse(part, format!("the gallery is of {ours} and of {theirs} pictures"));
@@ -36,10 +38,15 @@ pub fn pool(parts: &[Evaluation]) -> Result<Evaluation> {
         }
         let mut places = BTreeMap::new();
         for (row, who) in &part.asked {
-            if let Some(other) = seen.insert(who.picture.clone(), part).filter(|other| !std::ptr::eq(*other, part)) {
-                let (a, b) = (name(other), name(part));
+            let counted = counts_in[&who.picture];
+            if counted != number && part.evaluation_only.contains(&who.picture) {
+                continue;
+            }
+            if counted != number {
+                let [one, other] = [number.min(counted), number.max(counted)].map(|n| &parts[n]);
+                let (a, b) = (name(one), name(other));
                 let what = format!("picture {} asked in {a} and in {b}", who.picture.short());
-                return refuse(part, format!("{what}: expected parts that hold out different pictures"));
+                return refuse(other, format!("{what}: expected parts that hold out different pictures"));
             }
             places.insert(*row, asked.len());
             asked.insert(asked.len(), who.clone());
@@ -57,7 +64,8 @@ pub fn pool(parts: &[Evaluation]) -> Result<Evaluation> {
             let found: Option<Vec<&Rung>> = parts.iter().map(|part| Some(&part.rungs[same(part)?])).collect();
             let all = |of: fn(&Answers) -> &Vec<Answer>| -> Option<Vec<Answer>> {
                 let each = found.as_ref()?.iter().zip(&moved).flat_map(|(rung, places)| {
-                    of(&rung.answers).iter().map(|answer| Answer { query: places[&answer.query], ..*answer })
+                    let place = move |answer: &Answer| Some(Answer { query: *places.get(&answer.query)?, ..*answer });
+                    of(&rung.answers).iter().filter_map(place)
                 });
                 Some(each.collect())
             };
@@ -87,6 +95,7 @@ pub fn pool(parts: &[Evaluation]) -> Result<Evaluation> {
         run: Some(RunName {
             name: format!("{} runs", parts.len()),
             model: ContentId::of_json(&parts.iter().map(|p| p.run.as_ref().map(|run| &run.model)).collect::<Vec<_>>()),
+            dataset: None,
         }),
         dataset: DatasetName {
             name: format!("{} parts of {}", parts.len(), first.dataset.name),
@@ -101,11 +110,11 @@ pub fn pool(parts: &[Evaluation]) -> Result<Evaluation> {
         ..first.clone()
     };
     let find = |kind| rungs.iter().find(|rung: &&Rung| rung.kind == kind);
-    pooled.headline = headline(&first.trunks, find(Kind::Run), best_untouched(&rungs), pooled.comparison.as_ref());
+    pooled.headline =
+        headline(&first.trunks, first.queries, find(Kind::Run), best_untouched(&rungs), pooled.comparison.as_ref());
     let right = parts.iter().zip(&moved).map(|(part, places)| {
         let classes = part.classification.as_ref()?;
-        let right: std::collections::BTreeSet<usize> =
-            classes.right.iter().filter_map(|row| places.get(row).copied()).collect();
+        let right: BTreeSet<usize> = classes.right.iter().filter_map(|row| places.get(row).copied()).collect();
         // A picture of a type that a run does not know is one that it gets wrong.
         Some(places.values().map(move |query| (*query, f64::from(right.contains(query)))).collect::<Vec<_>>())
     });
@@ -118,6 +127,18 @@ pub fn pool(parts: &[Evaluation]) -> Result<Evaluation> {
         run.accuracy = accuracy;
     }
     Ok(pooled)
+}
+
+/// The part in which a picture counts that several ask with: one after the other, so that no run answers for all of them.
+fn counts_in(parts: &[Evaluation]) -> BTreeMap<&ContentId, usize> {
+    let mut asked_in: BTreeMap<&ContentId, Vec<usize>> = BTreeMap::new();
+    for (number, part) in parts.iter().enumerate() {
+        let pictures: BTreeSet<&ContentId> = part.asked.values().map(|who| &who.picture).collect();
+        for picture in pictures {
+            asked_in.entry(picture).or_default().push(number);
+        }
+    }
+    asked_in.into_iter().enumerate().map(|(n, (picture, parts))| (picture, parts[n % parts.len()])).collect()
 }
 
 #[cfg(test)]
@@ -143,6 +164,24 @@ mod tests {
         };
         assert!(width(&pooled) < 2.0 * width(&parts[0]));
         assert!(pooled.headline.contains("(24 queries of 12 families)"), "{}", pooled.headline);
+    }
+
+    #[test]
+    fn a_picture_that_no_run_may_have_seen_counts_in_one_part() {
+        let found = [1; 8];
+        // Four pictures are in both parts.
+        let mut parts = [part(0, &found, &found), part(4, &[7; 8], &found)];
+        let shared: BTreeSet<ContentId> = (4..8).map(|i| ContentId::of(i.to_string())).collect();
+        for part in &mut parts {
+            part.evaluation_only = shared.clone();
+        }
+        let pooled = pool(&parts).unwrap();
+        assert_eq!(pooled.asked.len(), 12);
+        let figures = pooled.of_run().unwrap().family.as_ref().unwrap();
+        let found_of_shared = (figures.get(Metric::Recall1).value * 12.0).round() - 4.0;
+        assert!((1.0..4.0).contains(&found_of_shared), "both runs answer for some: {found_of_shared}");
+        parts.iter_mut().for_each(|part| drop(part.evaluation_only.pop_first()));
+        assert_eq!(pool(&parts).unwrap_err().exit_code(), 65);
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub fn part(from: usize, ours: &[usize], theirs: &[usize]) -> Evaluation {
         left_out: vec![],
     };
     let dataset = Dataset { root: "datasets/d".into(), manifest, rows: rows.clone() };
-    let run = Some(RunName { name: "r".into(), model: ContentId::of("m") });
+    let run = Some(RunName { name: "r".into(), model: ContentId::of("m"), dataset: Some(ContentId::of("d")) });
     Measured {
         dataset: &dataset,
         run,

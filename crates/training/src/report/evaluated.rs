@@ -9,7 +9,7 @@ use super::gallery::{Gallery, Shown};
 use super::{STYLE, curves, escape, matrix, provenance};
 use crate::Result;
 use crate::bootstrap::Estimate;
-use crate::evaluation::{Classification, Evaluation, Group, Kind, Rung};
+use crate::evaluation::{Classification, Evaluation, Group, Kind, Queries, Rung};
 use crate::retrieval::{Answers, Figures, Metric};
 use crate::seed_group::SeedGroup;
 use crate::train::Epoch;
@@ -32,20 +32,16 @@ pub fn evaluated(
 ) -> Result<String> {
     let (card, mut gallery) = (embedder.card(), Gallery::new(dataset));
     let title = evaluation.run.as_ref().map_or("run", |r| r.name.as_str());
-    let count = |split| dataset.rows.iter().filter(|r| r.split == split).count();
     let mut page = format!(
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width,initial-scale=1'>\
          <title>{0}</title><style>{STYLE}</style><main><p class=headline>{1}</p><h1>{0}</h1>\
-         <p>Measured on <b>{2}</b>, {3} pictures: {4} were trained on, {5} chose the epoch, {6} are held out with all of \
-         their families. A picture asks, and the gallery is every other picture of the set. Intervals are 95 %, from {7} \
-         resamples that draw families, since pictures of one family are nearly one picture.</p>",
+         <p>Measured on <b>{2}</b>, {3} pictures: {4} A picture asks, and the gallery is every other picture of the set. \
+         Intervals are 95 %, from {5} resamples that draw families, since pictures of one family are nearly one picture.</p>",
         escape(title),
         escape(&evaluation.headline),
         escape(&evaluation.dataset.name),
         dataset.rows.len(),
-        count(Split::Train),
-        count(Split::Validation),
-        count(Split::Test),
+        who_asks(dataset, evaluation),
         evaluation.bootstrap.resamples,
     );
     page += "<h2>Is the family found?</h2>";
@@ -57,9 +53,14 @@ pub fn evaluated(
     page += "<h2>All measures</h2>";
     page += &measures("family", &evaluation.rungs, |r| r.family.as_ref());
     if evaluation.asks_of_a_part() {
-        page += "<p>A run has learned from most of the gallery, and may tell what it has seen from what it has not. Here only the \
-                 held-out pictures are in the gallery.</p>";
-        page += &measures("family, held-out pictures alone", &evaluation.rungs, |r| r.unseen.as_ref());
+        let askers = evaluation.askers();
+        let _ = write!(
+            page,
+            "<p>A run has learned from {} of the gallery, and may tell what it has seen from what it has not. Here only the \
+             {askers} are in the gallery.</p>",
+            if evaluation.is_of_own() { "most" } else { "a part" }
+        );
+        page += &measures(&format!("family, {askers} alone"), &evaluation.rungs, |r| r.unseen.as_ref());
     }
     page += &measures("type", &evaluation.rungs, |r| r.types.as_ref());
     page += &groups("type of the query", &evaluation.by_type);
@@ -95,6 +96,28 @@ pub fn evaluated(
     page += &provenance(card);
     page += "</main></html>\n";
     Ok(page)
+}
+
+/// What the run knows of the pictures, and which of them ask.
+fn who_asks(dataset: &Dataset, evaluation: &Evaluation) -> String {
+    let count = |split| dataset.rows.iter().filter(|r| r.split == split).count();
+    let (train, validation, test) = (count(Split::Train), count(Split::Validation), count(Split::Test));
+    let another = "the run was trained on another set.";
+    match (evaluation.queries, evaluation.is_of_own()) {
+        (Queries::HeldOut, true) => format!(
+            "{train} were trained on, {validation} chose the epoch, {test} are held out with all of their families and ask."
+        ),
+        (Queries::HeldOut, false) => format!(
+            "{another} {} do not ask, since it has seen them or what belongs with them; the other {} do.",
+            evaluation.seen,
+            dataset.rows.len() - evaluation.seen
+        ),
+        (Queries::All, true) => format!(
+            "all ask, the {train} that were trained on and the {validation} that chose the epoch as well as the {test} that are \
+             held out. So this does not say what the run finds of bags that it has not seen."
+        ),
+        (Queries::All, false) => format!("{another} All ask, those as well that it may have seen there."),
+    }
 }
 
 /// How the figures of runs spread that differ in their seed alone.
@@ -293,4 +316,138 @@ fn classification(classes: &Classification, dataset: &Dataset, gallery: &mut Gal
         html += "</div>";
     }
     Ok(html)
+}
+
+#[cfg(test)]
+mod tests {
+    use goodtwin_core::{BagType, ContentId, DatasetWriter, Row};
+    use goodtwin_imaging::Picture;
+
+    use super::*;
+    use crate::bootstrap::Bootstrap;
+    use crate::evaluation::{ClassFigures, Measured, Mistake, RunName};
+    use crate::metrics::Confusion;
+    use crate::retrieval::ask;
+
+    /// `q` asks for `r`, which a second offer shows under no family, and lies between two others.
+    fn dataset(root: &std::path::Path) -> Dataset {
+        let writer = DatasetWriter::create(root).unwrap();
+        let row = |shade: u8, family: Option<&str>, split| {
+            let bytes = Picture::new(16, 16, vec![shade; 768]).to_png();
+            let sha256 = ContentId::of(&bytes);
+            Row {
+                family: family.map(String::from),
+                title: Some(shade.to_string()),
+                ..Row::new(
+                    writer.add_image(&bytes, &sha256, "png").unwrap(),
+                    sha256,
+                    [8, 8],
+                    BagType::new("tote"),
+                    split,
+                )
+            }
+        };
+        let rows = vec![
+            row(0, Some("f"), Split::Test),
+            row(50, Some("g"), Split::Train),
+            row(100, None, Split::Train),
+            row(100, Some("f"), Split::Train),
+            row(150, None, Split::Validation),
+        ];
+        let mut made = writer.finish(rows.clone(), Default::default(), "by hand".into(), vec![]).unwrap();
+        made.rows = rows;
+        made
+    }
+
+    fn answers(dataset: &Dataset) -> Answers {
+        let at = |degrees: f32| vec![degrees.to_radians().cos(), degrees.to_radians().sin()];
+        ask(&dataset.rows, &[0.0, 10.0, 20.0, 20.0, 30.0].map(at), &[0])
+    }
+
+    /// The classes of the pictures and the words below them, in order.
+    fn shown(html: &str) -> Vec<(&str, &str)> {
+        let between = |text: &'_ str, from: &str, to: &str| -> Option<(usize, usize)> {
+            let start = text.find(from)? + from.len();
+            Some((start, start + text[start..].find(to)?))
+        };
+        html.split("<figure>")
+            .skip(1)
+            .map(|figure| {
+                let (class, words) = (between(figure, "<img class=", " "), between(figure, "<figcaption>", "<"));
+                let (class, words) = (class.unwrap(), words.unwrap());
+                (&figure[class.0..class.1], &figure[words.0..words.1])
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_neighbours_of_the_family_are_framed_and_no_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let dataset = dataset(&dir.path().join("d"));
+        let html = neighbours(&answers(&dataset), &dataset, &mut Gallery::new(&dataset)).unwrap();
+        assert_eq!(shown(&html), [("query", "tote"), ("other", "tote"), ("right", "its family"), ("other", "tote")]);
+        assert!(
+            html.contains("first found at place 2") && html.contains("The 1 that missed come first, then 0"),
+            "{html}"
+        );
+    }
+
+    #[test]
+    fn mistakes_are_shown_with_what_they_were_taken_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let dataset = dataset(&dir.path().join("d"));
+        let classes = [BagType::new("clutch"), BagType::new("tote")];
+        let figures =
+            |class: &BagType| ClassFigures { class: class.clone(), pictures: 1, precision: None, recall: None };
+        let classification = Classification {
+            pictures: 2,
+            accuracy: Estimate { value: 0.5, interval: None },
+            classes: classes.iter().map(figures).collect(),
+            confusion: Confusion::count(&classes, [(1, 0), (1, 1)]),
+            right: vec![1],
+            worst: vec![Mistake { row: 0, predicted: classes[0].clone(), probability: 0.9 }],
+        };
+        let html = super::classification(&classification, &dataset, &mut Gallery::new(&dataset)).unwrap();
+        let (_, mistakes) = html.split_once("<h3>The surest mistakes</h3>").unwrap();
+        assert_eq!(shown(mistakes), [("other", "tote, taken for clutch (0.90)")]);
+    }
+
+    #[test]
+    fn the_page_says_who_asks_and_what_the_run_knows_of_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let dataset = dataset(&dir.path().join("d"));
+        let says = |queries, trained_on: &ContentId, seen| {
+            let run = RunName { name: "r".into(), model: ContentId::of("m"), dataset: Some(trained_on.clone()) };
+            let (bootstrap, trunks) = (Bootstrap::default(), "VGG16".into());
+            let rungs = vec![Rung::of("this run", Kind::Run, answers(&dataset), &dataset.rows, &bootstrap)];
+            let measured = Measured {
+                dataset: &dataset,
+                run: Some(run),
+                queries,
+                seen,
+                trunks,
+                size: 32,
+                seeds: None,
+                bootstrap,
+                rungs,
+                classification: None,
+            };
+            who_asks(&dataset, &measured.conclude())
+        };
+        let (own, other) = (dataset.id().clone(), ContentId::of("another set"));
+        assert_eq!(
+            says(Queries::HeldOut, &own, 0),
+            "3 were trained on, 1 chose the epoch, 1 are held out with all of their families and ask."
+        );
+        assert_eq!(
+            says(Queries::HeldOut, &other, 2),
+            "the run was trained on another set. 2 do not ask, since it has seen them or what belongs with them; the other 3 do."
+        );
+        assert!(says(Queries::All, &own, 0).contains("does not say what the run finds of bags that it has not seen"));
+        let all = says(Queries::All, &other, 0);
+        assert!(
+            all.ends_with("All ask, those as well that it may have seen there.") && !all.contains("trained on,"),
+            "{all}"
+        );
+    }
 }

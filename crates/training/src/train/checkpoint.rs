@@ -22,7 +22,7 @@ use super::log::{Epoch, Written};
 use crate::Result;
 use crate::retrieval::Retrieval;
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// All that a run remembers but tensors. Random numbers follow from the recipe's seed, the epoch and the step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,10 +52,8 @@ pub struct State {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sums {
     /// Over the pictures.
-    #[serde(with = "exact")]
     pub loss: f64,
     /// What families add to it, before it is weighed.
-    #[serde(with = "exact", default)]
     pub family: f64,
     /// Pictures whose type was right.
     pub right: usize,
@@ -69,21 +67,7 @@ pub struct Best {
     /// From 1.
     pub epoch: usize,
     /// What was lowest: the validation's loss.
-    #[serde(with = "exact")]
     pub loss: f64,
-}
-
-/// Every bit of a number: text in decimal digits may come back one bit off.
-mod exact {
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u64(value.to_bits())
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-        u64::deserialize(deserializer).map(f64::from_bits)
-    }
 }
 
 /// The tensors of a checkpoint, by file.
@@ -115,6 +99,7 @@ pub struct Found {
     /// What the run remembers.
     pub state: State,
     dir: PathBuf,
+    manifest: ContentId,
 }
 
 impl Found {
@@ -136,6 +121,11 @@ impl Checkpoints {
         Checkpoints { dir: run_dir.join("checkpoints"), run }
     }
 
+    /// Whether the run in this folder has any to go on from.
+    pub fn exist(run_dir: &Path) -> bool {
+        run_dir.join("checkpoints/latest.json").exists()
+    }
+
     /// Write one, point at it, and remove all but it and the one before.
     pub fn save(&self, state: &State, tensors: &Tensors) -> Result<()> {
         let name = format!("step-{:08}", state.step);
@@ -151,10 +141,11 @@ impl Checkpoints {
         atomic::write(&staged.path().join("manifest.json"), &manifest)?;
         staged.publish()?;
         let latest = Pointed { name, manifest: ContentId::of(&manifest) };
-        let previous = self.pointer().ok().flatten().map(|p| p.latest).filter(|previous| *previous != latest);
+        // One that is saved again takes its own place, and not that of the one before.
+        let known = self.pointer().ok().flatten();
+        let previous = known.and_then(|p| if p.latest.name == latest.name { p.previous } else { Some(p.latest) });
         let pointer = Pointer { latest, previous };
-        let json = serde_json::to_vec_pretty(&pointer).expect("our own types have string keys and serialise");
-        atomic::write(&self.dir.join("latest.json"), &json)?;
+        self.point(&pointer)?;
         let kept = [Some(&pointer.latest), pointer.previous.as_ref()];
         for old in self.folders()? {
             if !kept.iter().flatten().any(|kept| kept.name == old) {
@@ -165,41 +156,51 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// The last one that is whole; `say` hears of those that are not. None where there has been none.
+    /// The last one that is whole; `say` hears of those that are not. None where there has been none. From then on it is the one
+    /// that is pointed at, so that what is saved next stands beside it and not beside one that is not whole.
     ///
     /// # Errors
     /// Exit 65 where there are some and none is whole.
     pub fn latest(&self, mut say: impl FnMut(&str)) -> Result<Option<Found>> {
-        let mut candidates: Vec<(String, Option<ContentId>)> = Vec::new();
-        match self.pointer() {
-            Ok(None) => {}
-            Ok(Some(pointer)) => {
-                let pointed = [Some(pointer.latest), pointer.previous].into_iter().flatten();
-                candidates.extend(pointed.map(|p| (p.name, Some(p.manifest))));
+        let by_name = || -> Result<Vec<(String, Option<ContentId>)>> {
+            Ok(self.folders()?.into_iter().rev().map(|name| (name, None)).collect())
+        };
+        let (candidates, pointed_at) = match self.pointer() {
+            Ok(Some(Pointer { latest, previous })) => {
+                let both = [Some(latest.clone()), previous].into_iter().flatten();
+                (both.map(|p| (p.name, Some(p.manifest))).collect(), Some(latest.name))
             }
+            Ok(None) => (by_name()?, None),
             Err(e) => {
                 say(&format!("{e}: looking for checkpoints by name"));
-                candidates.extend(self.folders()?.into_iter().rev().map(|name| (name, None)));
+                (by_name()?, None)
             }
-        }
+        };
         let mut last = None;
         for (name, manifest) in candidates {
             if let Some(e) = last.take() {
                 say(&format!("{e}: taking the checkpoint before it, {name}"));
             }
             match self.open(&name, manifest.as_ref()) {
-                Ok(found) => return Ok(Some(found)),
+                Ok(found) => {
+                    if pointed_at.as_ref() != Some(&name) {
+                        let latest = Pointed { name, manifest: found.manifest.clone() };
+                        self.point(&Pointer { latest, previous: None })?;
+                    }
+                    return Ok(Some(found));
+                }
                 Err(e) => last = Some(e),
             }
         }
         last.map_or(Ok(None), Err)
     }
 
-    /// Remove them all: the run is over.
-    pub fn remove(&self) -> Result<()> {
-        match std::fs::remove_dir_all(&self.dir) {
+    /// Remove them all: the run in this folder is over.
+    pub fn remove(run_dir: &Path) -> Result<()> {
+        let dir = run_dir.join("checkpoints");
+        match std::fs::remove_dir_all(&dir) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                Err(CoreError::disk(&self.dir, "remove the checkpoints", e).into())
+                Err(CoreError::disk(&dir, "remove the checkpoints", e).into())
             }
             _ => Ok(()),
         }
@@ -218,8 +219,9 @@ impl Checkpoints {
             }),
         };
         let bytes = std::fs::read(&path).map_err(|e| CoreError::read(&path, "checkpoint", e))?;
+        let id = ContentId::of(&bytes);
         if let Some(expected) = manifest {
-            check(&path, "its SHA-256", expected, &ContentId::of(&bytes))?;
+            check(&path, "its SHA-256", expected, &id)?;
         }
         let manifest: Manifest = serde_json::from_slice(&bytes)
             .map_err(|e| CoreError::data(&path, format!("not a checkpoint's manifest: {e}")))?;
@@ -233,7 +235,12 @@ impl Checkpoints {
             let bytes = std::fs::read(&path).map_err(|e| CoreError::read(&path, "checkpoint", e))?;
             check(&path, "its SHA-256", expected, &ContentId::of(&bytes))?;
         }
-        Ok(Found { state: manifest.state, dir })
+        Ok(Found { state: manifest.state, dir, manifest: id })
+    }
+
+    fn point(&self, pointer: &Pointer) -> Result<()> {
+        let json = serde_json::to_vec_pretty(pointer).expect("our own types have string keys and serialise");
+        Ok(atomic::write(&self.dir.join("latest.json"), &json)?)
     }
 
     fn pointer(&self) -> Result<Option<Pointer>> {
@@ -325,13 +332,24 @@ mod tests {
         assert_eq!(found.state, state(15));
         assert_eq!(found.tensors("weights").unwrap().stored("a").unwrap().to_f32(), [15.0, 0.5]);
         save(&checkpoints, 15);
-        assert_eq!(checkpoints.folders().unwrap().last().unwrap(), "step-00000015");
+        assert_eq!(
+            checkpoints.folders().unwrap(),
+            ["step-00000010", "step-00000015"],
+            "saved again, the one before stays"
+        );
         assert_eq!(latest(&checkpoints), (Some(15), vec![]));
     }
 
     #[test]
     fn a_bent_bit_anywhere_is_named_and_the_one_before_is_taken() {
         let (_dir, checkpoints) = saved();
+        let pointer = checkpoints.dir.join("latest.json");
+        let pointed = std::fs::read(&pointer).unwrap();
+        // What is found is pointed at: as it was, for the next fault.
+        let latest = |checkpoints: &Checkpoints| {
+            std::fs::write(&pointer, &pointed).unwrap();
+            latest(checkpoints)
+        };
         for file in ["step-00000015/weights.safetensors", "step-00000015/manifest.json"] {
             let path = checkpoints.dir.join(file);
             let whole = std::fs::read(&path).unwrap();
@@ -361,6 +379,25 @@ mod tests {
         let (step, said) = latest(&checkpoints);
         assert_eq!(step, Some(15));
         assert!(said[0].contains("latest.json"), "{said:?}");
+        assert_eq!(latest(&checkpoints), (Some(15), vec![]), "it is pointed at again");
+        std::fs::remove_file(&pointer).unwrap();
+        assert_eq!(latest(&checkpoints), (Some(15), vec![]), "no pointer");
+    }
+
+    #[test]
+    fn the_one_that_was_taken_for_a_bent_one_is_kept_until_two_later_ones_are() {
+        let (_dir, checkpoints) = saved();
+        let weights = |step: &str| checkpoints.dir.join(step).join("weights.safetensors");
+        std::fs::write(weights("step-00000015"), "bent").unwrap();
+        assert_eq!(latest(&checkpoints).0, Some(10));
+        // The run comes to where it was again, and the place of the bent one is taken.
+        save(&checkpoints, 15);
+        std::fs::write(weights("step-00000015"), "bent again").unwrap();
+        assert_eq!(latest(&checkpoints).0, Some(10));
+        for step in [12, 14] {
+            save(&checkpoints, step);
+        }
+        assert_eq!(checkpoints.folders().unwrap(), ["step-00000012", "step-00000014"]);
     }
 
     #[test]

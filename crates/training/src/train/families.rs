@@ -85,6 +85,17 @@ impl FamilyHead {
         self.recipe.weight
     }
 
+    /// How many pictures of these groups have something to learn from: of these the loss is the mean.
+    pub fn counted(&self, groups: &[usize]) -> usize {
+        match self.recipe.loss {
+            FamilyLoss::NormalisedSoftmax => {
+                groups.iter().filter(|group| self.families.class(**group).is_some()).count()
+            }
+            // Pictures are compared with each other, so that a batch has no parts.
+            FamilyLoss::None | FamilyLoss::Supcon => groups.len(),
+        }
+    }
+
     /// The mean over the pictures that have something to learn from; 0 where none has.
     pub fn of(&self, penultimate: Tensor<2>, learner: &Learner, groups: &[usize]) -> Tensor<1> {
         let embedding = unit(penultimate);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
-use goodtwin_core::{BagType, Dataset};
+use goodtwin_core::Dataset;
 use goodtwin_vision::embedder::rows;
 use goodtwin_vision::{NetworkSpec, Top, Weights};
 
@@ -17,9 +17,9 @@ use crate::{Error, Recipe, Result, TrunkCache, discriminants};
 
 /// The most pictures that whitening is fitted on: some thousands show every direction that there is, and the decomposition
 /// costs the cube of their number.
-const WHITENING_ROWS: usize = 2000;
+pub const WHITENING_ROWS: usize = 2000;
 /// The most differences of a kind beside them.
-const DIFFERENCES: usize = 500;
+pub const DIFFERENCES: usize = 500;
 
 /// All that a step changes. Heads that only training needs stand beside the top, and are not part of the model.
 #[derive(Module, Debug)]
@@ -47,20 +47,20 @@ impl Learner {
         })
     }
 
-    /// The network before its first step.
+    /// The network before its first step; `part` pictures fit into memory at once.
     ///
     /// # Errors
     /// [`Error::Dataset`] when the training pictures do not differ, so that there is nothing to whiten.
     pub fn start(
         recipe: &Recipe,
         dataset: &Dataset,
-        classes: &[BagType],
         splits: &Splits,
         cache: &TrunkCache,
         imagenet: &Weights,
+        part: usize,
         device: &Device,
     ) -> Result<Begun> {
-        let head = &recipe.head;
+        let (head, classes) = (&recipe.head, dataset.classes());
         let mut spec = NetworkSpec {
             trunk: recipe.trunk,
             trunk_sha256: imagenet.id().clone(),
@@ -70,7 +70,7 @@ impl Learner {
             dense: head.dense,
             activation: head.activation,
             dropout: head.dropout,
-            classes: classes.to_vec(),
+            classes: classes.clone(),
         };
         let size = recipe.preprocess.size;
         let mut top = Top::init(&spec, size, imagenet, device)?;
@@ -80,7 +80,7 @@ impl Learner {
             (top.mask, agreement) = (Some(mask), found);
         }
         if head.start == Start::Whitening {
-            let seen = Seen { recipe, splits, cache, still: top.valid().fix(), device };
+            let seen = Seen { recipe, splits, cache, still: top.valid().fix(), part, device };
             let sample = every(&splits.train, WHITENING_ROWS);
             let pooled = seen.pooled(&sample, &vec![0; sample.len()])?;
             let dense = whitening::fit(&pooled, &seen.unwanted(&sample, &pooled)?, head.dense, recipe.seed)
@@ -97,7 +97,7 @@ impl Learner {
             let told = seen.penultimate(seen.pooled(&unseen, &vec![0; unseen.len()])?);
             top.classifier = discriminants::soften(softmax, &told, &labels(&unseen)).layer(device);
         }
-        let directions = family_means(recipe, &top, splits, cache, device)?;
+        let directions = family_means(recipe, &top, splits, cache, part, device)?;
         let learner = Learner { top, family_classifier: directions };
         Ok(Begun { network: spec, learner, mask_agreement: agreement })
     }
@@ -119,6 +119,7 @@ struct Seen<'a> {
     splits: &'a Splits,
     cache: &'a TrunkCache,
     still: Top,
+    part: usize,
     device: &'a Device,
 }
 
@@ -159,7 +160,7 @@ impl Seen<'_> {
 
     fn pooled(&self, sample: &[usize], views: &[usize]) -> Result<Vec<Vec<f32>>> {
         let mut pooled = Vec::with_capacity(sample.len());
-        for (batch, views) in sample.chunks(self.recipe.batch_size).zip(views.chunks(self.recipe.batch_size)) {
+        for (batch, views) in sample.chunks(self.part).zip(views.chunks(self.part)) {
             let block4 = self.cache.batch(batch, views, &self.device.clone().inner())?;
             pooled.extend(rows(self.still.pooled(block4)));
         }
@@ -175,7 +176,7 @@ impl Seen<'_> {
                     .dense_of(Tensor::from_data(TensorData::new(batch.concat(), shape), &self.device.clone().inner())),
             )
         };
-        pooled.chunks(self.recipe.batch_size).flat_map(batch).collect()
+        pooled.chunks(self.part).flat_map(batch).collect()
     }
 }
 
@@ -208,6 +209,7 @@ fn family_means(
     top: &Top,
     splits: &Splits,
     cache: &TrunkCache,
+    part: usize,
     device: &Device,
 ) -> Result<Option<Param<Tensor<2>>>> {
     let families = Families::of(&recipe.family, splits);
@@ -220,8 +222,14 @@ fn family_means(
     }
     let mut means = Vec::new();
     for members in &rows_of {
-        let block4 = cache.batch(members, &vec![0; members.len()], &device.clone().inner())?;
-        means.extend(rows(still.penultimate(block4).mean_dim(0)).remove(0));
+        let mut sum = vec![0f32; top.dense.weight.dims()[1]];
+        for part in members.chunks(part) {
+            let block4 = cache.batch(part, &vec![0; part.len()], &device.clone().inner())?;
+            for row in rows(still.penultimate(block4)) {
+                sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+            }
+        }
+        means.extend(sum.iter().map(|sum| sum / members.len() as f32));
     }
     let shape = [families.classes(), means.len() / families.classes().max(1)];
     Ok((families.classes() > 0).then(|| Param::from_data(TensorData::new(means, shape), device)))

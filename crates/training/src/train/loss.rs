@@ -16,6 +16,20 @@ pub struct Labels<'a> {
     pub families: &'a [usize],
 }
 
+/// What a part of a batch counts of the whole: parts add up to it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Share {
+    /// Of its pictures.
+    pub types: f32,
+    /// Of those that have something to learn about families.
+    pub families: f32,
+}
+
+impl Share {
+    /// A batch that is taken at once.
+    pub const WHOLE: Share = Share { types: 1.0, families: 1.0 };
+}
+
 /// All losses of a recipe.
 pub struct Losses {
     types: TypeLoss,
@@ -24,7 +38,7 @@ pub struct Losses {
 
 /// What a forward pass gave.
 pub struct Passed {
-    /// The mean over the pictures; what is differentiated.
+    /// The mean over the pictures of the batch; what is differentiated.
     pub loss: Tensor<1>,
     /// What families add to it, before it is weighed.
     pub family: Option<Tensor<1>>,
@@ -44,16 +58,24 @@ impl Losses {
 
     /// See pictures (block 4) and compare with their labels.
     pub fn pass(&self, learner: &Learner, block4: Tensor<4>, labels: Labels<'_>) -> Passed {
-        self.pass_pooled(learner, learner.top.pooled(block4), labels)
+        self.pass_pooled(learner, learner.top.pooled(block4), labels, Share::WHOLE)
     }
 
-    /// [`Losses::pass`] from what the dense layer sees.
-    pub fn pass_pooled(&self, learner: &Learner, pooled: Tensor<2>, labels: Labels<'_>) -> Passed {
+    /// What some of a batch's pictures count, by their families and those of the whole batch.
+    pub fn share(&self, part: &[usize], whole: &[usize]) -> Share {
+        let of = |part: usize, whole: usize| part as f32 / whole.max(1) as f32;
+        let types = of(part.len(), whole.len());
+        let families = self.families.as_ref().map_or(types, |head| of(head.counted(part), head.counted(whole)));
+        Share { types, families }
+    }
+
+    /// [`Losses::pass`] from what the dense layer sees, of a part of a batch.
+    pub fn pass_pooled(&self, learner: &Learner, pooled: Tensor<2>, labels: Labels<'_>, share: Share) -> Passed {
         let penultimate = learner.top.dense_of(pooled);
         let logits = learner.top.logits(penultimate.clone());
-        let types = self.types.of(logits.clone(), labels.types);
+        let types = self.types.of(logits.clone(), labels.types) * share.types;
         let Some(head) = &self.families else { return Passed { loss: types, family: None, logits } };
-        let family = head.of(penultimate, learner, labels.families);
+        let family = head.of(penultimate, learner, labels.families) * share.families;
         Passed { loss: types + family.clone() * head.weight(), family: Some(family), logits }
     }
 }
@@ -97,6 +119,8 @@ mod tests {
     use burn::tensor::{Device, Int};
 
     use super::*;
+    use crate::recipe::FamilyLoss;
+    use crate::train::splits::Splits;
 
     const LOGITS: [[f32; 3]; 4] = [[1.0, -0.5, 0.25], [0.0, 2.0, -1.0], [0.3, 0.2, 0.1], [-2.0, 0.0, 4.0]];
 
@@ -138,5 +162,28 @@ mod tests {
         let first: f32 = types.of(logits.clone().slice([0..2, 0..3]), &[0, 1]).into_scalar();
         let second: f32 = types.of(logits.slice([2..4, 0..3]), &[2, 2]).into_scalar();
         assert!((whole - (first + second) / 2.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_part_counts_by_its_pictures_and_by_those_with_a_family() {
+        let splits = Splits {
+            train: (0..6).collect(),
+            validation: vec![],
+            test: vec![],
+            labels: vec![0; 6],
+            // Two families of two, and two pictures of their own.
+            families: vec![10, 10, 11, 11, 12, 13],
+            pictures: (0..6).collect(),
+        };
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/training.toml");
+        let mut recipe = Recipe::load(&path).unwrap();
+        let share = |recipe: &Recipe, part: &[usize]| {
+            Losses::new(recipe, &[6], &Families::of(&recipe.family, &splits)).share(part, &splits.families)
+        };
+        assert_eq!(share(&recipe, &[10, 12]), Share { types: 1.0 / 3.0, families: 1.0 / 3.0 });
+        recipe.family.loss = FamilyLoss::NormalisedSoftmax;
+        assert_eq!(share(&recipe, &[10, 12]), Share { types: 1.0 / 3.0, families: 1.0 / 4.0 });
+        assert_eq!(share(&recipe, &[12, 13]), Share { types: 1.0 / 3.0, families: 0.0 });
+        assert_eq!(share(&recipe, &splits.families), Share::WHOLE);
     }
 }

@@ -24,13 +24,14 @@ use crate::recipe::{Rule, Schedule as Kind};
 use crate::{Recipe, Result, TrunkCache};
 
 /// The most pictures and views to learn from.
-const LESSONS: usize = 3000;
+pub const LESSONS: usize = 3000;
 /// With fewer there is nothing to learn.
 const FEWEST: usize = 16;
 /// The most pictures and views of the validation split that it is measured on.
 const MEASURED: usize = 500;
 const STEPS: usize = 400;
-const BATCH: usize = 32;
+/// Pictures and views that a step learns from.
+pub const BATCH: usize = 32;
 /// The learning rate; it falls to nothing along half a cosine.
 const RATE: f64 = 2e-3;
 /// The share of channels that a step does without.

@@ -44,6 +44,17 @@ impl Measured {
         Ok(out)
     }
 
+    /// The rows of which something is no finite number; all where their loss is none.
+    pub fn unsound(&self) -> Vec<usize> {
+        let sound = |values: &[f32]| values.iter().all(|value| value.is_finite());
+        let seen = self.rows.iter().zip(&self.embeddings).zip(&self.logits);
+        let unsound: Vec<usize> = seen
+            .filter(|((_, embedding), logits)| !(sound(embedding) && sound(logits)))
+            .map(|((row, _), _)| *row)
+            .collect();
+        if unsound.is_empty() && !self.loss.is_finite() { self.rows.clone() } else { unsound }
+    }
+
     /// The share of rows whose largest logit is that of their label.
     pub fn accuracy(&self, labels: &[usize]) -> f64 {
         let right = self.rows.iter().zip(&self.logits).filter(|(i, row)| argmax(row) == labels[**i]).count();

@@ -45,7 +45,7 @@ use std::time::Duration;
 use burn::module::Module;
 use goodtwin_core::atomic::{self, StagedDir};
 use goodtwin_core::terminal::note;
-use goodtwin_core::{BagType, Dataset, Error as CoreError};
+use goodtwin_core::{BagType, Dataset, Error as CoreError, RunLock};
 use goodtwin_vision::checkpoint::Provenance;
 use goodtwin_vision::{Checkpoint, Compute, DeviceChoice, ModelCard, Weights};
 
@@ -62,6 +62,7 @@ use learner::{Begun, Learner};
 pub use log::Epoch;
 use log::{Log, Written};
 use measure::Measured;
+use plan::Batch;
 use run_card::RunCard;
 use seeds::{SeedRun, Seeds};
 use splits::Splits;
@@ -115,44 +116,60 @@ pub struct Summary {
     pub best_epoch: usize,
 }
 
+/// Held by who is at work on a run.
+const LOCK: &str = "run.lock";
+
 /// Train, measure, and write the run folder, which must be empty or not there yet.
 ///
 /// # Errors
 /// See [`Error`]; all that can be checked is checked before the trunk runs. An error before the first checkpoint leaves no
-/// run folder; after it, [`resume`] goes on.
+/// run folder; after it, [`resume`] goes on. Exit 75 while another process is at work on the run.
 pub fn train(job: &Job<'_>) -> Result<Summary> {
     let out = &job.places.out;
     let classes = job.dataset.classes();
     let splits = Splits::of(job.dataset, &classes)?;
     let imagenet = job.recipe.trunk.load(&job.places.imagenet)?;
-    if out.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
-        return Err(match is_finished(out) || RunCard::open(out).is_err() {
-            true => Error::Exists(out.clone()),
-            false => Error::Unfinished(out.clone()),
-        });
-    }
+    expect_room(out)?;
     let families = families(job, &splits)?;
     let part = part(job, classes.len(), &splits)?;
+    atomic::create_dir(out)?;
+    let lock = RunLock::take(&out.join(LOCK))?;
+    // Another may have begun since.
+    expect_room(out)?;
     let card = RunCard::of(job, &imagenet);
     card.write(out)?;
-    let run = Run { job, part, classes, splits, families, imagenet, checkpoints: Checkpoints::of(out, card.id()) };
+    let checkpoints = Checkpoints::of(out, card.id());
+    let run = Run { job, part, classes, splits, families, imagenet, checkpoints, _lock: lock };
     run.go().inspect_err(|e| {
         // Nothing to go on from; a dump is for a person to look at.
-        if !out.join("checkpoints/latest.json").exists() && !matches!(e, Error::NotANumber { .. }) {
+        if !Checkpoints::exist(out) && !is_finished(out) && !matches!(e, Error::NotANumber { .. }) {
             let _ = std::fs::remove_dir_all(out);
         }
     })
 }
 
+/// Refuse a folder that holds anything; a lock alone is what a run left that was killed before it began.
+fn expect_room(out: &Path) -> Result<()> {
+    if out.read_dir().is_ok_and(|entries| entries.flatten().any(|entry| entry.file_name() != LOCK)) {
+        return Err(match is_finished(out) || RunCard::open(out).is_err() {
+            true => Error::Exists(out.into()),
+            false => Error::Unfinished(out.into()),
+        });
+    }
+    Ok(())
+}
+
 /// Go on with a run that was killed, from its last checkpoint or, where there is none yet, from the start.
 ///
 /// # Errors
-/// Exit 65 when recipe, data set or weights are not those that the run began with, and those of [`train`].
+/// Exit 65 when recipe, data set or weights are not those that the run began with, exit 75 while another process is at work on it,
+/// and those of [`train`].
 pub fn resume(job: &Job<'_>) -> Result<Summary> {
     let out = &job.places.out;
     let card = RunCard::open(out)?;
+    let lock = RunLock::take(&out.join(LOCK))?;
     let imagenet = job.recipe.trunk.load(&job.places.imagenet)?;
-    card.check(out, job.recipe, job.dataset, &imagenet)?;
+    card.check(&out.join(run_card::NAME), job.recipe, job.dataset, &imagenet)?;
     if card.backend != job.compute.backend() {
         note(format_args!(
             "the run began on {} and goes on with {}: its losses will differ in the last digits",
@@ -164,12 +181,31 @@ pub fn resume(job: &Job<'_>) -> Result<Summary> {
     let splits = Splits::of(job.dataset, &classes)?;
     let families = families(job, &splits)?;
     let part = part(job, classes.len(), &splits)?;
-    Run { job, part, classes, splits, families, imagenet, checkpoints: Checkpoints::of(out, card.id()) }.go()
+    let checkpoints = Checkpoints::of(out, card.id());
+    Run { job, part, classes, splits, families, imagenet, checkpoints, _lock: lock }.go()
 }
 
 /// Whether there is nothing left to do: the model is there.
 pub fn is_finished(run: &Path) -> bool {
     run.join("model.json").exists()
+}
+
+/// Remove what a finished run no longer needs, if it was killed before it could.
+///
+/// # Errors
+/// Exit 74 where the disk refuses, exit 75 while another process is at work on the run.
+pub fn tidy(run: &Path) -> Result<()> {
+    if !run.join("checkpoints").exists() && !run.join(LOCK).exists() {
+        return Ok(());
+    }
+    let _lock = RunLock::take(&run.join(LOCK))?;
+    remove_what_is_not_needed(run)
+}
+
+fn remove_what_is_not_needed(run: &Path) -> Result<()> {
+    Checkpoints::remove(run)?;
+    let lock = run.join(LOCK);
+    Ok(std::fs::remove_file(&lock).map_err(|e| CoreError::disk(&lock, "remove the lock", e))?)
 }
 
 /// What a loss over families needs to know.
@@ -187,10 +223,11 @@ fn families(job: &Job<'_>, splits: &Splits) -> Result<Families> {
 
 /// How many pictures go through the network at once.
 fn part(job: &Job<'_>, classes: usize, splits: &Splits) -> Result<usize> {
-    let batch = job.recipe.batch_size.min(splits.train.len());
+    let pictures = splits.train.len();
+    let batch = job.recipe.batch_size.min(pictures);
     let Some(available) = job.memory else { return Ok(batch) };
-    let estimate = Estimate::of(job.recipe, classes);
-    let part = estimate.part(job.recipe, classes, batch, available)?;
+    let estimate = Estimate::of(job.recipe, classes, pictures);
+    let part = estimate.part(job.recipe, classes, pictures, available)?;
     if part < batch {
         note(format_args!(
             "memory: a batch of {batch} needs {}, and {} are free: it is taken in parts of {part}, whose gradients are added up",
@@ -209,6 +246,7 @@ struct Run<'a> {
     families: Families,
     imagenet: Weights,
     checkpoints: Checkpoints,
+    _lock: RunLock,
 }
 
 impl Run<'_> {
@@ -233,7 +271,7 @@ impl Run<'_> {
         let steps = Steps { job, splits, families, cache: &cache, checkpoints: &self.checkpoints, part };
         let (state, learner) = steps.run(progress)?;
         let summary = self.finish(&cache, state, &learner)?;
-        self.checkpoints.remove()?;
+        remove_what_is_not_needed(&places.out)?;
         Ok(summary)
     }
 
@@ -242,8 +280,9 @@ impl Run<'_> {
         let recipe = self.job.recipe;
         let device = self.job.compute.device().clone().autodiff();
         device.seed(recipe.seed);
+        let (splits, imagenet) = (&self.splits, &self.imagenet);
         let Begun { network, learner, mask_agreement } =
-            Learner::start(recipe, self.job.dataset, &self.classes, &self.splits, cache, &self.imagenet, &device)?;
+            Learner::start(recipe, self.job.dataset, splits, cache, imagenet, self.part, &device)?;
         let (out, dataset) = (&self.job.places.out, self.job.dataset);
         let measured = self.measure(cache, &learner.valid(), self.part)?;
         let answers = retrieval::ask(&dataset.rows, &measured.embeddings, &self.splits.test);
@@ -278,6 +317,12 @@ impl Run<'_> {
         let Job { recipe, dataset, places, compute, .. } = *self.job;
         let best_epoch = state.best.as_ref().expect("a run has at least one epoch").epoch;
         let measured = self.measure(cache, learner, state.part)?;
+        // A last step that went wrong shows here alone where there is no validation split.
+        let unsound = measured.unsound();
+        if !unsound.is_empty() {
+            let batch = Batch { views: vec![0; unsound.len()], rows: unsound };
+            return Err(steps::not_a_number(self.job, measured.loss as f32, best_epoch, state.step, &batch));
+        }
         let labels = &self.splits.labels;
         let predictions = self.splits.test.iter().map(|i| (labels[*i], argmax(&measured.logits[*i])));
         let confusion = Confusion::count(&self.classes, predictions);
@@ -327,20 +372,38 @@ fn move_into(from: &Path, to: &Path, last: &str) -> Result<()> {
 /// they share, and its `out` is the group's name.
 ///
 /// # Errors
-/// Those of [`train`] and [`resume`], from the first run that fails.
+/// Exit 65 where recipe, data set or weights are not those that the group, or a run that is finished, began with; those of
+/// [`train`] and [`resume`], from the first run that fails.
 pub fn train_seeds(job: &Job<'_>, seeds: &mut Seeds, mut each: impl FnMut(&Summary)) -> Result<()> {
     let group = &job.places.out;
+    let imagenet = job.recipe.trunk.load(&job.places.imagenet)?;
+    seeds.card.check(&seeds::file(group), job.recipe, job.dataset, &imagenet)?;
+    let finished = |folder: &str| {
+        let run = group.with_file_name(folder);
+        is_finished(&run).then(|| Checkpoint::open(&run).map(|checkpoint| checkpoint.card)).transpose()
+    };
+    // A folder of this name may be another's: said before hours of work.
+    for SeedRun { seed, folder, .. } in &seeds.runs {
+        if let Some(model) = finished(folder)? {
+            seeds.card.with_seed(*seed).check_model(&group.with_file_name(folder), &model)?;
+        }
+    }
+    seeds.write(group)?;
     for SeedRun { seed, folder, .. } in seeds.runs.clone() {
         let recipe = Recipe { seed, ..job.recipe.clone() };
         let places = Places { out: group.with_file_name(&folder), ..job.places.clone() };
         let job = Job { recipe: &recipe, places: &places, ..*job };
-        let metrics = if is_finished(&places.out) {
-            Checkpoint::open(&places.out)?.card.metrics
-        } else {
-            let begun = RunCard::open(&places.out).is_ok();
-            let summary = if begun { resume(&job)? } else { train(&job)? };
-            each(&summary);
-            summary.card.metrics
+        let metrics = match finished(&folder)? {
+            Some(model) => {
+                tidy(&places.out)?;
+                model.metrics
+            }
+            None => {
+                let begun = RunCard::open(&places.out).is_ok();
+                let summary = if begun { resume(&job)? } else { train(&job)? };
+                each(&summary);
+                summary.card.metrics
+            }
         };
         seeds.finished(group, seed, metrics)?;
     }

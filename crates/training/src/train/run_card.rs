@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use goodtwin_core::{ContentId, Dataset, Error as CoreError, atomic};
-use goodtwin_vision::Weights;
+use goodtwin_vision::{ModelCard, Weights};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -11,7 +11,8 @@ use super::Job;
 use crate::{Recipe, Result};
 
 const FORMAT: u32 = 1;
-const NAME: &str = "run.json";
+/// The file's name.
+pub const NAME: &str = "run.json";
 
 /// What a run is made of.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -93,22 +94,42 @@ impl RunCard {
     ///
     /// # Errors
     /// [`CoreError::Mismatch`] (exit 65) that names the first part that differs.
-    pub fn check(&self, run: &Path, recipe: &Recipe, dataset: &Dataset, imagenet: &Weights) -> Result<()> {
+    pub fn check(&self, file: &Path, recipe: &Recipe, dataset: &Dataset, imagenet: &Weights) -> Result<()> {
+        self.compare(file, &as_json(recipe), dataset.id(), imagenet.id())
+    }
+
+    /// The same card with another seed.
+    pub fn with_seed(&self, seed: u64) -> RunCard {
+        RunCard { recipe: Recipe { seed, ..self.recipe.clone() }, ..self.clone() }
+    }
+
+    /// Refuse a finished run that is made of anything else.
+    ///
+    /// # Errors
+    /// As [`RunCard::check`].
+    pub fn check_model(&self, run: &Path, model: &ModelCard) -> Result<()> {
+        self.compare(&run.join("model.json"), &model.recipe, &model.dataset, &model.network.trunk_sha256)
+    }
+
+    fn compare(&self, file: &Path, recipe: &Value, dataset: &ContentId, weights: &ContentId) -> Result<()> {
         let refuse = |part: String, expected: String, received: String| {
-            Err(CoreError::Mismatch { path: run.join(NAME), part, expected, received }.into())
+            Err(CoreError::Mismatch { path: file.into(), part, expected, received }.into())
         };
-        let json = |recipe| serde_json::to_value(recipe).expect("a recipe serialises");
-        if let Some((key, expected, received)) = first_difference("", &json(&self.recipe), &json(recipe)) {
+        if let Some((key, expected, received)) = first_difference("", &as_json(&self.recipe), recipe) {
             return refuse(format!("the recipe's `{key}`"), expected.to_string(), received.to_string());
         }
-        if *dataset.id() != self.dataset.id {
-            return refuse("the id of the data set".into(), self.dataset.id.to_string(), dataset.id().to_string());
+        if *dataset != self.dataset.id {
+            return refuse("the id of the data set".into(), self.dataset.id.to_string(), dataset.to_string());
         }
-        if *imagenet.id() != self.weights.id {
-            return refuse("the SHA-256 of the weights".into(), self.weights.id.to_string(), imagenet.id().to_string());
+        if *weights != self.weights.id {
+            return refuse("the SHA-256 of the weights".into(), self.weights.id.to_string(), weights.to_string());
         }
         Ok(())
     }
+}
+
+fn as_json(recipe: &Recipe) -> Value {
+    serde_json::to_value(recipe).expect("a recipe serialises")
 }
 
 /// The path to the first value that is not the same, and both values.
@@ -128,6 +149,31 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn numbers_of_many_digits_come_back_as_they_were() {
+        let recipe = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/training.toml");
+        let mut recipe = Recipe::load(&recipe).unwrap();
+        // As sweeps have them, on a logarithmic scale and on a linear one; a parser that is one bit off gets these wrong.
+        recipe.optimizer.classifier = 0.00023713737056616554;
+        recipe.head.dropout = 0.45454545454545453;
+        recipe.head.block5_weight = 0.36363636363636365;
+        let parent = Parent { path: "somewhere".into(), id: ContentId::of("it") };
+        let card = RunCard {
+            format: FORMAT,
+            recipe,
+            dataset: parent.clone(),
+            weights: parent,
+            cache: "cache".into(),
+            device: "cpu".into(),
+            backend: "flex".into(),
+        };
+        let dir = tempfile::tempdir().unwrap();
+        card.write(dir.path()).unwrap();
+        let read = RunCard::open(dir.path()).unwrap();
+        assert_eq!(read, card);
+        assert_eq!(read.id(), card.id());
+    }
 
     #[test]
     fn the_first_difference_is_named_by_its_path() {

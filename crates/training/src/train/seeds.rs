@@ -69,7 +69,7 @@ pub fn suffix(seed: u64) -> String {
 }
 
 /// The group's file.
-fn file(group: &Path) -> PathBuf {
+pub fn file(group: &Path) -> PathBuf {
     let mut path = group.as_os_str().to_owned();
     path.push(".seeds.json");
     path.into()

@@ -17,7 +17,7 @@ use super::checkpoint::{Best, Checkpoints, Found, State, Tensors};
 use super::families::Families;
 use super::learner::Learner;
 use super::log::{Epoch, Line, Log, Step, Written};
-use super::loss::{Labels, Losses};
+use super::loss::{Labels, Losses, Passed, Share};
 use super::measure::Measured;
 use super::optimizer::{Optimizer, groups, rates};
 use super::parameters;
@@ -140,19 +140,22 @@ impl Steps<'_> {
             batches::each(self.cache, &batches[done..], self.part, |batch, parts| {
                 let started = (job.now)();
                 let mut pass = Pass::default();
+                let families_of =
+                    |rows: &[usize]| rows.iter().map(|i| self.splits.families[*i]).collect::<Vec<usize>>();
+                let whole = families_of(&batch.rows);
                 for (number, block4) in parts.enumerate() {
                     device.seed(plan.noise(at.state.step, number));
                     let rows =
                         batch.rows.chunks(self.part).nth(number).expect("a batch has as many parts as were read");
                     let pooled = see(fixed.as_ref(), &at.learner, block4?, &device);
                     let types: Vec<usize> = rows.iter().map(|i| self.splits.labels[*i]).collect();
-                    let families: Vec<usize> = rows.iter().map(|i| self.splits.families[*i]).collect();
+                    let families = families_of(rows);
                     let labels = Labels { types: &types, families: &families };
-                    pass.add(&losses, &at.learner, pooled, labels, batch);
+                    pass.add(&losses, &at.learner, pooled, labels, losses.share(&families, &whole));
                 }
                 let factor = schedule.factor(at.state.step);
                 if !pass.loss.is_finite() {
-                    return Err(self.not_a_number(pass.loss, epoch, at.state.step + 1, batch));
+                    return Err(not_a_number(job, pass.loss, epoch, at.state.step + 1, batch));
                 }
                 // The loss shows that these weights are sound: those after the step have yet to show it.
                 if pace.is_due(at.state.step, (job.now)()) {
@@ -199,7 +202,7 @@ impl Steps<'_> {
             .transpose()?;
         if let Some(loss) = validation.as_ref().map(|m| m.loss).filter(|loss| !loss.is_finite()) {
             let batch = Batch { rows: which.clone(), views: vec![0; which.len()] };
-            return Err(self.not_a_number(loss as f32, epoch, at.state.step, &batch));
+            return Err(not_a_number(self.job, loss as f32, epoch, at.state.step, &batch));
         }
         let sums = std::mem::take(&mut at.state.epoch);
         let pictures = pictures as f64;
@@ -222,24 +225,25 @@ impl Steps<'_> {
         }
         Ok(line)
     }
+}
 
-    /// Say which pictures the loss was no number on; a file beside the run has all of them.
-    fn not_a_number(&self, loss: f32, epoch: usize, step: usize, batch: &Batch) -> Error {
-        let Dataset { rows, .. } = self.job.dataset;
-        let pictures: Vec<_> = batch
-            .rows
-            .iter()
-            .zip(&batch.views)
-            .map(|(i, view)| {
-                serde_json::json!({ "row": i, "file_name": rows[*i].file_name, "sha256": rows[*i].sha256, "view": view })
-            })
-            .collect();
-        let dump = self.job.places.out.join("not-a-number.json");
-        let value = serde_json::json!({ "loss": loss.to_string(), "epoch": epoch, "step": step, "batch": pictures });
-        match atomic::write(&dump, format!("{value:#}\n").as_bytes()) {
-            Ok(()) => Error::NotANumber { loss, epoch, step, dump },
-            Err(e) => e.into(),
-        }
+/// Say which pictures the loss was no number on; a file beside the run has all of them.
+pub fn not_a_number(job: &Job<'_>, loss: f32, epoch: usize, step: usize, batch: &Batch) -> Error {
+    let Dataset { rows, .. } = job.dataset;
+    let pictures: Vec<_> = batch
+        .rows
+        .iter()
+        .zip(&batch.views)
+        .map(|(i, view)| {
+            serde_json::json!({ "row": i, "file_name": rows[*i].file_name, "sha256": rows[*i].sha256, "view": view })
+        })
+        .collect();
+    let dump = job.places.out.join("not-a-number.json");
+    let value = serde_json::json!({ "loss": loss.to_string(), "epoch": epoch, "step": step, "batch": pictures });
+    let kept = Checkpoints::exist(&job.places.out);
+    match atomic::write(&dump, format!("{value:#}\n").as_bytes()) {
+        Ok(()) => Error::NotANumber { loss, epoch, step, dump, kept },
+        Err(e) => e.into(),
     }
 }
 
@@ -272,20 +276,18 @@ struct Pass {
 }
 
 impl Pass {
-    fn add(&mut self, losses: &Losses, learner: &Learner, pooled: Tensor<2>, labels: Labels<'_>, whole: &Batch) {
-        let share = labels.types.len() as f32 / whole.rows.len() as f32;
-        let passed = losses.pass_pooled(learner, pooled, labels);
-        if let Some(loss) = passed.family {
-            *self.family.get_or_insert(0.0) += loss.into_scalar::<f32>() * share;
+    fn add(&mut self, losses: &Losses, learner: &Learner, pooled: Tensor<2>, labels: Labels<'_>, share: Share) {
+        let Passed { loss, family, logits } = losses.pass_pooled(learner, pooled, labels, share);
+        if let Some(family) = family {
+            *self.family.get_or_insert(0.0) += family.into_scalar::<f32>();
         }
-        let loss = passed.loss * share;
         self.loss += loss.clone().into_scalar::<f32>();
         if !self.loss.is_finite() {
             return;
         }
         self.gradients.accumulate(learner, GradientsParams::from_grads(loss.backward(), learner));
         self.right +=
-            rows(passed.logits.inner()).iter().zip(labels.types).filter(|(row, label)| argmax(row) == **label).count();
+            rows(logits.inner()).iter().zip(labels.types).filter(|(row, label)| argmax(row) == **label).count();
     }
 }
 

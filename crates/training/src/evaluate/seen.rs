@@ -1,0 +1,193 @@
+//! What a run has seen: no data set may ask it about that, under whatever name.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use goodtwin_core::terminal::note;
+use goodtwin_core::{ContentId, Dataset, Error as CoreError, ItemId, Row, Split, atomic};
+use goodtwin_imaging::Fingerprint;
+use goodtwin_imaging::fingerprint::Shots;
+use serde::{Deserialize, Serialize};
+
+use super::read_noted;
+use crate::dataset::check::fingerprints;
+use crate::dataset::ties::{Tied, together};
+use crate::{Result, Ui};
+
+/// The pictures of a data set that a run learns from, or chooses its epoch by.
+pub struct Seen<'a> {
+    dataset: &'a Dataset,
+    rows: Vec<&'a Row>,
+}
+
+impl Seen<'_> {
+    /// The training and validation splits.
+    pub fn of(dataset: &Dataset) -> Seen<'_> {
+        Seen { dataset, rows: dataset.rows.iter().filter(|r| r.split != Split::Test).collect() }
+    }
+
+    /// Write `seen.json` into a run's folder.
+    ///
+    /// # Errors
+    /// A picture that cannot be read; a full disk.
+    pub fn write(&self, run: &Path) -> Result<()> {
+        let items = || self.rows.iter().filter_map(|r| r.item.as_ref());
+        let shots = fingerprints(self.dataset, self.rows.iter().copied(), &|| ())?;
+        let noted = Noted {
+            pictures: self.rows.iter().map(|r| r.sha256.clone()).collect(),
+            families: self.rows.iter().filter_map(|r| r.family.clone()).collect(),
+            items: items().map(|item| item.id.clone()).collect(),
+            pages: items().map(|item| item.url.clone()).collect(),
+            shots: shots.values().map(Fingerprint::to_string).collect(),
+        };
+        let json = serde_json::to_vec(&noted).expect("our own types have string keys and serialise");
+        Ok(atomic::write(&run.join("seen.json"), &json)?)
+    }
+}
+
+/// `seen.json`. The last three came later: a run from before has none.
+#[derive(Debug, Serialize, Deserialize)]
+struct Noted {
+    /// SHA-256 of pictures.
+    pictures: BTreeSet<ContentId>,
+    families: BTreeSet<String>,
+    /// Offers.
+    #[serde(default)]
+    items: BTreeSet<ItemId>,
+    /// Their pages.
+    #[serde(default)]
+    pages: BTreeSet<String>,
+    /// Fingerprints of pictures: one that was resized or encoded anew is the same shot.
+    #[serde(default)]
+    shots: BTreeSet<String>,
+}
+
+/// Whether a run has seen the picture of each row, or one that hangs together with it; none where the run has noted nothing.
+///
+/// # Errors
+/// Exit 65 for a `seen.json` that cannot be understood, and for a picture that cannot be read.
+pub(super) fn seen(run: &Path, dataset: &Dataset, ui: &Ui) -> Result<Option<Vec<bool>>> {
+    let path = run.join("seen.json");
+    let Some(noted) = read_noted::<Noted>(&path)? else { return Ok(None) };
+    if noted.shots.is_empty() && !noted.pictures.is_empty() {
+        note(format_args!(
+            "{}: is of an older version and names neither offers nor shots: what the run has seen may ask in another size or \
+             under another family's name",
+            path.display()
+        ));
+    }
+    let read = |text: &String| text.parse().map_err(|what: String| CoreError::data(&path, what));
+    let prints: Vec<Fingerprint> = noted.shots.iter().map(read).collect::<Result<_, CoreError>>()?;
+    let mut shots = Shots::default();
+    for (number, print) in prints.iter().enumerate() {
+        shots.add(number, print);
+    }
+    let bar = ui.bar(dataset.rows.len() as u64, "seen by the run");
+    let theirs = fingerprints(dataset, dataset.rows.iter(), &|| bar.inc(1))?;
+    bar.finish_and_clear();
+    let is_seen = |row: &Row| {
+        noted.pictures.contains(&row.sha256)
+            || row.family.as_ref().is_some_and(|family| noted.families.contains(family))
+            || row.item.as_ref().is_some_and(|i| noted.items.contains(&i.id) || noted.pages.contains(&i.url))
+            || !shots.near(&theirs[&row.sha256]).is_empty()
+    };
+    let tied: Vec<Tied<'_>> = dataset.rows.iter().map(|row| Tied::of(row, &theirs[&row.sha256])).collect();
+    let families = together(&tied);
+    let seen: BTreeSet<&String> =
+        dataset.rows.iter().zip(&families).filter(|(row, _)| is_seen(row)).map(|(_, family)| family).collect();
+    Ok(Some(families.iter().map(|family| seen.contains(family)).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use goodtwin_core::Item;
+    use goodtwin_imaging::Picture;
+
+    use super::*;
+    use crate::dataset::testing::{item, png, put};
+    use crate::dataset::{Options, build, import};
+
+    /// A crawl as a data set of which all was learned from.
+    fn learned(dir: &Path, name: &str, items: &[Item]) -> Dataset {
+        let (images, crawl) = (dir.join("images"), ContentId::of(name));
+        let mut dataset = build(items, &images, &crawl, &dir.join(name), &Options::default()).unwrap();
+        dataset.rows.iter_mut().for_each(|row| row.split = Split::Train);
+        dataset
+    }
+
+    /// The offers, or the files, of what may ask a run that has noted `trained`.
+    fn ask(dir: &Path, trained: &Dataset, other: &Dataset) -> Vec<String> {
+        Seen::of(trained).write(dir).unwrap();
+        let seen = seen(dir, other, &Ui::detect()).unwrap().unwrap();
+        let name = |row: &Row| row.item.as_ref().map_or(row.title.clone().unwrap_or_default(), |i| i.id.to_string());
+        let mut asking: Vec<String> =
+            other.rows.iter().zip(seen).filter(|(_, seen)| !seen).map(|(row, _)| name(row)).collect();
+        asking.sort();
+        asking
+    }
+
+    #[test]
+    fn an_offer_that_was_learned_from_does_not_ask_with_a_new_photograph() {
+        let dir = tempfile::tempdir().unwrap();
+        let images = dir.path().join("images");
+        let offer = |key: &str, family, pictures: &[usize]| item(&images, key, Some("tote"), family, pictures);
+        let monday = [("x", 1), ("y", 2), ("sold out", 3)].map(|(key, picture)| offer(key, None, &[picture]));
+        // `x` has a second photograph now, and so its own name for a family; the shop has found a word for `y` and its like;
+        // and what was sold out is back under another key.
+        let mut items = vec![
+            offer("x", None, &[1, 10]),
+            offer("y", Some("bowl"), &[11]),
+            offer("y-in-red", Some("bowl"), &[12]),
+            offer("z", None, &[13, 14]),
+            offer("back", None, &[15]),
+        ];
+        items[4].url = monday[2].url.clone();
+        let monday = learned(dir.path(), "monday", &monday);
+        let tuesday = learned(dir.path(), "tuesday", &items);
+        assert_eq!(ask(dir.path(), &monday, &tuesday), ["shop/z", "shop/z"]);
+    }
+
+    #[test]
+    fn a_shot_that_was_learned_from_does_not_ask_in_another_size_under_another_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = |name: &str, numbers: std::ops::Range<usize>, bytes: &dyn Fn(Picture) -> Vec<u8>| {
+            let mut lines = String::new();
+            for number in numbers {
+                put(&dir.path().join(name), &number.to_string(), &bytes(Picture::decode(&png(number)).unwrap()));
+                lines += &format!(
+                    "{{\"file_name\":\"{number}\",\"title\":\"{number}\",\"label\":\"tote\",\"family\":\"{name} {number}\"}}\n"
+                );
+            }
+            put(&dir.path().join(name), "metadata.jsonl", lines.as_bytes());
+            import(&dir.path().join(name), &dir.path().join(format!("{name} set")), &Options::default()).unwrap()
+        };
+        let mut large = folder("large", 0..4, &|picture| picture.resize(64, 64).to_png());
+        for row in &mut large.rows {
+            row.split = match row.title.as_deref() {
+                Some("0" | "1") => Split::Train,
+                Some("2") => Split::Validation,
+                _ => Split::Test,
+            };
+        }
+        let small = folder("small", 0..6, &|picture| picture.resize(48, 48).to_jpeg(90));
+        assert_eq!(ask(dir.path(), &large, &small), ["3", "4", "5"], "what was tested alone may ask again");
+    }
+
+    #[test]
+    fn what_an_older_version_noted_is_read_and_what_is_none_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let images = dir.path().join("images");
+        let offer = |key: &str, number| item(&images, key, Some("tote"), None, &[number]);
+        let set = learned(dir.path(), "set", &[offer("x", 1), offer("y", 2)]);
+        assert!(seen(dir.path(), &set, &Ui::detect()).unwrap().is_none());
+        let old = format!(r#"{{"pictures":["{}"],"families":["f"]}}"#, ContentId::of(png(1)));
+        fs::write(dir.path().join("seen.json"), old).unwrap();
+        let read = seen(dir.path(), &set, &Ui::detect()).unwrap().unwrap();
+        assert_eq!(read.iter().filter(|seen| **seen).count(), 1);
+        fs::write(dir.path().join("seen.json"), r#"{"pictures":[],"families":[],"shots":["00"]}"#).unwrap();
+        let error = seen(dir.path(), &set, &Ui::detect()).unwrap_err();
+        assert!(error.exit_code() == 65 && error.to_string().contains("expected a fingerprint of version"), "{error}");
+    }
+}
