@@ -7,13 +7,13 @@ use serde_json::Value;
 
 use super::support::{Ended, goodtwin, workspace};
 
-/// Numbers that were worked out on another processor may differ in their last digits.
-fn is_same(a: &Value, b: &Value) -> bool {
+/// Whether two answers say the same, with numbers that are `off` by so much at most.
+fn is_same(a: &Value, b: &Value, off: f64) -> bool {
     match (a, b) {
-        (Value::Number(a), Value::Number(b)) => (a.as_f64().unwrap() - b.as_f64().unwrap()).abs() < 0.1,
-        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_same(a, b)),
+        (Value::Number(a), Value::Number(b)) => (a.as_f64().unwrap() - b.as_f64().unwrap()).abs() <= off,
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_same(a, b, off)),
         (Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| is_same(a, b)))
+            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| is_same(a, b, off)))
         }
         _ => a == b,
     }
@@ -33,7 +33,8 @@ fn conform(suite: &str, input: File) -> Ended {
 #[test]
 fn every_suite_answers_its_golden_cases() {
     let golden = workspace().join("tests/golden/conform");
-    for suite in ["robots", "price", "url-guard", "image"] {
+    // A mean of colours that was worked out on another processor may differ in its last digits.
+    for (suite, off) in [("robots", 0.0), ("price", 0.0), ("extract", 0.0), ("image", 0.1), ("url-guard", 0.0)] {
         let cases = golden.join(format!("{suite}.jsonl"));
         let answered = conform(suite, File::open(&cases).unwrap()).ok().stdout;
         let expected = std::fs::read_to_string(golden.join(format!("{suite}.answers.jsonl"))).unwrap();
@@ -43,7 +44,7 @@ fn every_suite_answers_its_golden_cases() {
             match want.get("error") {
                 // How an error is worded is not what is tested.
                 Some(_) => assert!(got["id"] == want["id"] && got["error"].is_string(), "{place}"),
-                None => assert!(is_same(&got, &want), "{place}, expected {want}"),
+                None => assert!(is_same(&got, &want, off), "{place}, expected {want}"),
             }
         }
         assert_eq!(answered.lines().count(), expected.lines().count(), "{suite}");

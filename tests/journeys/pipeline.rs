@@ -216,6 +216,8 @@ async fn browse(port: &str, profile: &Path, script: bool) -> Client {
 async fn shop(browser: &Client, script: bool, address: &str, photo: &Path) -> Result<(), fantoccini::error::CmdError> {
     let wait = || browser.wait().at_most(Duration::from_secs(30));
     browser.goto(address).await?;
+    // The page's script says that it ran.
+    assert_eq!(browser.find_all(Locator::Css("html.script")).await?.len(), usize::from(script));
     let chooser = wait().for_element(Locator::Id("photo")).await?;
     chooser.send_keys(photo.to_str().unwrap()).await?;
     browser.find(Locator::Id("find")).await?.click().await?;
@@ -253,12 +255,21 @@ async fn shop(browser: &Client, script: bool, address: &str, photo: &Path) -> Re
         assert!(amount <= 90.0, "{text} has the amount {amount} in euros");
     }
 
-    let photo_page = browser.current_url().await?;
+    let mut photo_page = browser.current_url().await?;
     assert!(photo_page.query().is_some_and(|q| q.contains("max_price=90")), "{photo_page}: the answer can be kept");
     browser.find(Locator::Id("max-price")).await?.clear().await?;
     browser.find(Locator::Id("max-price")).await?.send_keys("0.01").await?;
     browser.find(Locator::Id("apply")).await?.click().await?;
     let none = wait().for_element(Locator::Id("none")).await?;
     assert!(none.text().await?.contains("No twins under this price"));
+
+    // Where there is little room, the filters are folded away unless one is in use.
+    browser.set_window_size(600, 1000).await?;
+    for (query, open) in [(None, !script), (Some("colour=0.25"), true)] {
+        photo_page.set_query(query);
+        browser.goto(photo_page.as_str()).await?;
+        let filters = wait().for_element(Locator::Id("filter-box")).await?;
+        assert_eq!(filters.attr("open").await?.is_some(), open, "{photo_page}");
+    }
     Ok(())
 }

@@ -54,7 +54,7 @@ use rand_chacha::ChaCha8Rng;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A port is taken, or the system does not give it.
-    #[error("port {port} of 127.0.0.1: {source}; choose four free ports with --first-port")]
+    #[error("port {port} of 127.0.0.1: {source}")]
     Port {
         /// The port that was asked for.
         port: u16,

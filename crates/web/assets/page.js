@@ -55,7 +55,7 @@ if (form) {
 const filters = document.querySelector("#filter-box");
 if (filters) {
   const wide = window.matchMedia("(min-width: 860px)");
-  const inUse = /[?&](max_price|min_rating|type|condition|hide_sold_out)=[^&]/.test(location.search);
+  const inUse = /[?&](max_price|min_rating|type|condition|colour|hide_sold_out)=[^&]/.test(location.search);
   const fold = () => { filters.open = wide.matches || inUse; };
   wide.addEventListener("change", fold);
   fold();

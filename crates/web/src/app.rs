@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use goodtwin_imaging::Picture;
 use goodtwin_inference::{Catalog, Encoder};
 use rand::TryRng;
 use rand::rngs::SysRng;
@@ -62,12 +63,11 @@ impl App {
         Ok(app)
     }
 
-    /// Embed one thumbnail, so that a GPU chooses its kernels now, and not while the first shopper waits.
+    /// Embed one picture, so that a GPU chooses its kernels now, and not while the first shopper waits. It is made up, since one
+    /// of the catalogue may be too thin to be a photo; and so it does not matter what the network sees in it.
     fn warm_up(&self) -> Result<()> {
-        if let Some(row) = self.catalog.rows.first() {
-            let (_, picture) = goodtwin_inference::photo::read(&self.catalog.thumbnail(&row.sha256))?;
-            self.bench.encoder.embed(&[picture])?;
-        }
+        let picture = Picture::new(64, 64, (0..64 * 64 * 3).map(|n| n as u8).collect());
+        (self.bench.encoder.embed)(&[picture]).map_err(goodtwin_inference::Error::from)?;
         Ok(())
     }
 
@@ -94,6 +94,7 @@ fn routes(app: Arc<App>) -> Router {
         .route("/twins/{id}", get(pages::twins_of_photo))
         .route("/twins/{id}/photo.jpg", get(pages::preview))
         .route("/like/{picture}", get(pages::twins_of_picture))
+        .route("/like/{picture}/{item}", get(pages::twins_of_offer))
         .route("/pictures/{name}", get(pages::picture))
         .route("/assets/{version}/{name}", get(assets::asset))
         .route("/api/twins", post(api::twins))

@@ -3,6 +3,7 @@
 //! The network keeps every core busy with one photo, so that two at once would each take twice as long.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::StatusCode;
 use bytes::Bytes;
@@ -12,12 +13,16 @@ use goodtwin_inference::answer::Guess;
 use goodtwin_inference::{Encoder, Error};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use crate::Problem;
 use crate::queries::Query;
+use crate::upload::SILENCE;
 
 /// Bodies that are being received at a time.
-const RECEIVING: usize = 32;
+pub(crate) const RECEIVING: usize = 32;
+/// How long a body waits to be received: until those that have fallen silent are given up.
+const WAIT: Duration = SILENCE.saturating_add(Duration::from_secs(1));
 /// Photos that wait or are on the bench.
 pub(crate) const QUEUE: usize = 16;
 /// Longest side of the preview, in pixels, and its JPEG quality.
@@ -42,6 +47,12 @@ impl Bench {
         }
     }
 
+    /// Whether the next body has to wait.
+    #[cfg(test)]
+    pub(crate) fn receives_all_it_may(&self) -> bool {
+        self.receiving.available_permits() == 0
+    }
+
     /// Whether the next photo would be turned away.
     #[cfg(test)]
     pub(crate) fn is_full(&self) -> bool {
@@ -54,7 +65,8 @@ impl Bench {
     /// 503 when too many are being received or waiting; what `receive` says; the refusal of bytes that are no picture.
     pub async fn take(&self, receive: impl Future<Output = Result<Bytes, Problem>>) -> Result<Query, Problem> {
         let bytes = {
-            let _receiving = self.receiving.try_acquire().map_err(|_| Problem::busy())?;
+            let waited = timeout(WAIT, self.receiving.acquire()).await.map_err(|_| Problem::busy())?;
+            let _receiving = waited.map_err(Problem::internal)?;
             receive.await?
         };
         let place = self.queue.clone().try_acquire_owned().map_err(|_| Problem::busy())?;

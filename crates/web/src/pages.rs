@@ -47,10 +47,24 @@ pub async fn twins_of_photo(State(app): State<Arc<App>>, Segments(id): Segments<
 
 /// `GET /like/{picture}`: twins of a picture of the catalogue.
 pub async fn twins_of_picture(State(app): State<Arc<App>>, Segments(picture): Segments<String>, form: Form) -> Answer {
-    let found = app.catalog.rows.iter().position(|row| row.sha256.as_str() == picture);
-    let at = found.ok_or_else(Problem::not_found)?;
+    twins_of_row(&app, |row| row.sha256.as_str() == picture, form)
+}
+
+/// `GET /like/{picture}/{item}`: twins of an offer by one of its pictures. Two offers may share a picture, and each is a twin of
+/// the other.
+pub async fn twins_of_offer(
+    State(app): State<Arc<App>>,
+    Segments((picture, item)): Segments<(String, String)>,
+    form: Form,
+) -> Answer {
+    let offered = |row: &Row| row.item.as_ref().is_some_and(|offer| offer.id.as_str() == item);
+    twins_of_row(&app, |row| row.sha256.as_str() == picture && offered(row), form)
+}
+
+fn twins_of_row(app: &App, is_it: impl Fn(&Row) -> bool, form: Form) -> Answer {
+    let at = app.catalog.rows.iter().position(is_it).ok_or_else(Problem::not_found)?;
     let row = &app.catalog.rows[at];
-    results(&app, Subject::picture(row), app.catalog.look(at), Some(row), form)
+    results(app, Subject::picture(row), app.catalog.look(at), Some(row), form)
 }
 
 /// `GET /twins/{id}/photo.jpg`

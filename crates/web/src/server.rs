@@ -1,6 +1,7 @@
 //! The accept loop, with a limit on everything that a slow or greedy client could hold.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -26,6 +28,10 @@ pub struct Limits {
     pub connection: Duration,
     /// What a connection that was asked to close still gets, for the request that is under way.
     pub grace: Duration,
+    /// How long a client that was answered may go on sending; what it sends is dropped.
+    pub linger: Duration,
+    /// How much that may be, in bytes.
+    pub linger_bytes: u64,
 }
 
 impl Default for Limits {
@@ -35,6 +41,8 @@ impl Default for Limits {
             header: Duration::from_secs(10),
             connection: Duration::from_secs(300),
             grace: Duration::from_secs(8),
+            linger: Duration::from_secs(5),
+            linger_bytes: 64 << 20,
         }
     }
 }
@@ -103,19 +111,38 @@ impl Server {
 async fn answer(stream: TcpStream, router: Router, limits: Limits, mut shutdown: Shutdown) {
     // Small answers go out at once.
     let _ = stream.set_nodelay(true);
-    let connection = http1::Builder::new()
+    let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header)
         .max_headers(64)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    let mut connection = std::pin::pin!(connection);
-    tokio::select! {
-        _ = connection.as_mut() => return,
-        () = shutdown.told() => {}
-        () = sleep(limits.connection) => {}
+    let mut ended = tokio::select! {
+        ended = &mut connection => Some(ended),
+        () = shutdown.told() => None,
+        () = sleep(limits.connection) => None,
+    };
+    if ended.is_none() {
+        Pin::new(&mut connection).graceful_shutdown();
+        // One that is idle ends at once, and its client has nothing under way.
+        if timeout(Duration::ZERO, &mut connection).await.is_ok() {
+            return;
+        }
+        ended = timeout(limits.grace, &mut connection).await.ok();
     }
-    connection.as_mut().graceful_shutdown();
-    let _ = timeout(limits.grace, connection).await;
+    match ended {
+        // It never ended, or its client says nothing.
+        None => {}
+        Some(Err(e)) if e.is_timeout() => {}
+        Some(_) => linger(connection.into_parts().io.into_inner(), limits).await,
+    }
+}
+
+/// Read on until the client ends. It may have been answered before all of its photo was read, and the system resets a connection
+/// that is closed with bytes unread: the answer would be lost with it (RFC 9112, section 9.6).
+async fn linger(mut stream: TcpStream, limits: Limits) {
+    let _ = stream.shutdown().await;
+    let mut rest = stream.take(limits.linger_bytes);
+    let _ = timeout(limits.linger, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
 }
 
 #[cfg(test)]

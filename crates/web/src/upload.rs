@@ -1,8 +1,11 @@
 //! A multipart body in, the photo's bytes out.
 
+use std::time::Duration;
+
 use axum::extract::multipart::{Field, Multipart, MultipartError, MultipartRejection};
 use axum::http::StatusCode;
 use bytes::{Bytes, BytesMut};
+use tokio::time::timeout;
 
 use crate::Problem;
 
@@ -10,11 +13,14 @@ use crate::Problem;
 pub const FIELD: &str = "photo";
 /// A body may be this many times as large as a photo: a browser shows our answer only if it could send all that it had.
 pub const DRAINED: usize = 4;
+/// A body that brings nothing for so long is given up: only so many are received at a time, and it keeps another one out.
+pub const SILENCE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 5 });
 
 /// The bytes of the field `photo`; other fields are read over.
 ///
 /// # Errors
-/// 415 for a body that is no multipart form, 400 for one that is broken or has no photo, 413 for a photo over the cap.
+/// 415 for a body that is no multipart form, 400 for one that is broken or has no photo, 408 for one that falls silent, 413 for a
+/// photo over the cap.
 pub async fn photo(form: Result<Multipart, MultipartRejection>, cap_mib: usize) -> Result<Bytes, Problem> {
     let mut form = form.map_err(|rejection| match rejection {
         MultipartRejection::InvalidBoundary(_) => {
@@ -22,15 +28,13 @@ pub async fn photo(form: Result<Multipart, MultipartRejection>, cap_mib: usize) 
         }
         other => Problem::new(other.status(), "That is not a form", other.body_text()),
     })?;
-    let broken = |e: MultipartError| match e.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(cap_mib),
-        _ => Problem::new(StatusCode::BAD_REQUEST, "The photo did not arrive whole", "Please send it again."),
-    };
-    while let Some(field) = form.next_field().await.map_err(broken)? {
-        if field.name() == Some(FIELD) {
-            // A browser sends a form whose file was not chosen with an empty name and no bytes.
-            let chosen = field.file_name().is_none_or(|name| !name.is_empty());
-            return match read(field, cap_mib << 20).await.map_err(broken)? {
+    while let Some(field) = soon(form.next_field(), cap_mib).await? {
+        let is_photo = field.name() == Some(FIELD);
+        // A browser sends a form whose file was not chosen with an empty name and no bytes.
+        let chosen = field.file_name().is_none_or(|name| !name.is_empty());
+        let bytes = read(field, cap_mib).await?;
+        if is_photo {
+            return match bytes {
                 Some(bytes) if bytes.is_empty() && !chosen => Err(no_photo()),
                 Some(bytes) => Ok(bytes),
                 None => Err(Problem::too_large(cap_mib)),
@@ -40,10 +44,23 @@ pub async fn photo(form: Result<Multipart, MultipartRejection>, cap_mib: usize) 
     Err(no_photo())
 }
 
+/// What the body brings next.
+async fn soon<T>(next: impl Future<Output = Result<T, MultipartError>>, cap_mib: usize) -> Result<T, Problem> {
+    let silent = |_| {
+        let text = "Nothing more of the photo arrived for a while. Please send it again.";
+        Problem::new(StatusCode::REQUEST_TIMEOUT, "The photo stopped arriving", text)
+    };
+    timeout(SILENCE, next).await.map_err(silent)?.map_err(|e| match e.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(cap_mib),
+        _ => Problem::new(StatusCode::BAD_REQUEST, "The photo did not arrive whole", "Please send it again."),
+    })
+}
+
 /// All of a field, or none if it is larger than the cap; the rest is then read and dropped.
-async fn read(mut field: Field<'_>, cap: usize) -> Result<Option<Bytes>, MultipartError> {
+async fn read(mut field: Field<'_>, cap_mib: usize) -> Result<Option<Bytes>, Problem> {
+    let cap = cap_mib << 20;
     let mut bytes = Some(BytesMut::new());
-    while let Some(chunk) = field.chunk().await? {
+    while let Some(chunk) = soon(field.chunk(), cap_mib).await? {
         bytes = bytes.filter(|b| b.len() + chunk.len() <= cap);
         if let Some(bytes) = &mut bytes {
             bytes.extend_from_slice(&chunk);

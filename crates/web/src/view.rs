@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use askama::Template;
-use goodtwin_core::{Availability, BagType, Condition, ContentId, Currency, Exchange, Label, Rating, Row};
+use goodtwin_core::{Availability, BagType, Condition, ContentId, Exchange, Label, Rating, Row};
 use goodtwin_inference::Twin;
 use rust_decimal::Decimal;
 
@@ -99,7 +99,7 @@ impl Subject {
     pub fn picture(row: &Row) -> Self {
         let title = Twin { score: 1.0, row }.title();
         Subject {
-            path: format!("/like/{}", row.sha256),
+            path: like(row),
             picture: thumbnail(&row.sha256),
             alt: title.clone(),
             title: format!("Twins of {title}"),
@@ -108,7 +108,7 @@ impl Subject {
     }
 }
 
-/// `GET /twins/{id}` and `GET /like/{picture}`
+/// `GET /twins/{id}`, `GET /like/{picture}` and `GET /like/{picture}/{item}`
 #[derive(Template)]
 #[template(path = "results.html")]
 pub struct Results {
@@ -141,6 +141,26 @@ struct Choice {
     value: String,
     text: String,
     chosen: bool,
+}
+
+/// The labels that may be asked for, best first. One of the others, from an address, is kept as it is.
+fn ratings(asked: Option<Label>) -> Vec<Choice> {
+    let mut offered = vec![Label::Great, Label::Good, Label::ItsAStart];
+    offered.extend(asked.filter(|label| !offered.contains(label)));
+    let text = |label: Label| if label == Label::Great { label.to_string() } else { format!("{label} or better") };
+    let choice = |label: Label| Choice { value: label.slug().into(), text: text(label), chosen: asked == Some(label) };
+    offered.into_iter().map(choice).collect()
+}
+
+/// A score in hundredths, rounded down, so that only the same picture is 100% alike: one whose embedding's cosine is 1 but for
+/// rounding. The colours' part of a score does not say so, since many bags have the same colours.
+fn percent(score: f32, colour_weight: f32) -> u32 {
+    const ROUNDING: f32 = 1e-4;
+    let shape = 1.0 - colour_weight;
+    if shape > 0.0 && 1.0 - score <= ROUNDING * shape {
+        return 100;
+    }
+    ((score + ROUNDING).clamp(0.0, 0.99) * 100.0).floor() as u32
 }
 
 /// How much colours may count, and in words. A weight of somebody's own, from an address, is kept as it is.
@@ -182,19 +202,14 @@ impl Results {
                     choice(t.as_str(), format!("{} ({n})", capital(&t.title())), filters.bag_type.as_ref() == Some(t))
                 })
                 .collect(),
-            ratings: ([Label::Great, Label::Good, Label::ItsAStart].into_iter())
-                .map(|l| {
-                    let or_better = if l == Label::Great { "" } else { " or better" };
-                    choice(l.slug(), format!("{l}{or_better}"), filters.min_rating == Some(l))
-                })
-                .collect(),
+            ratings: ratings(filters.min_rating),
             conditions: [Condition::New, Condition::SecondHand]
                 .map(|c| choice(&c.to_string(), capital(&c.to_string()), filters.condition == Some(c)))
                 .into(),
             colours: colours(&form.colour, asked.colour_weight),
             offers: app.catalog.items().any(|row| row.item.is_some()),
             wrong: asked.wrong.clone(),
-            twins: twins.iter().map(|twin| Card::new(twin, asked.currency, exchange)).collect(),
+            twins: twins.iter().map(|twin| Card::new(twin, asked, exchange)).collect(),
             more: more.then(|| more_address(&subject.path, form, asked.show, app.config.page_size)),
             without,
             rates_as_of: day(exchange.as_of),
@@ -265,17 +280,13 @@ impl Picture {
         let colour = row.item.as_ref().and_then(|i| i.colour.as_deref()).or(row.colour.as_deref());
         let by = twin.brand().map(|b| format!(" by {b}")).unwrap_or_default();
         let colour = colour.map(|c| format!(", {c}")).unwrap_or_default();
-        Picture {
-            src: thumbnail(&row.sha256),
-            like: format!("/like/{}", row.sha256),
-            alt: format!("{}{by}{colour}", twin.title()),
-        }
+        Picture { src: thumbnail(&row.sha256), like: like(row), alt: format!("{}{by}{colour}", twin.title()) }
     }
 }
 
 impl Card {
-    fn new(twin: &Twin<'_>, currency: Currency, exchange: &Exchange) -> Self {
-        let item = twin.item();
+    fn new(twin: &Twin<'_>, asked: &Asked, exchange: &Exchange) -> Self {
+        let (item, currency) = (twin.item(), asked.currency);
         let price = item.and_then(|i| i.price);
         let converted = twin.converted(currency, exchange);
         Card {
@@ -292,8 +303,7 @@ impl Card {
             offer: item.is_some(),
             second_hand: item.is_some_and(|i| i.condition == Condition::SecondHand),
             sold_out: item.is_some_and(|i| i.availability == Availability::SoldOut),
-            // Down, so that only the same picture is 100% alike; its cosine is 1 but for rounding.
-            percent: ((twin.score.clamp(0.0, 1.0) + 1e-4) * 100.0).floor() as u32,
+            percent: percent(twin.score, asked.colour_weight),
             score: format!("{:.4}", twin.score),
         }
     }
@@ -313,6 +323,19 @@ impl RatingView {
 
 fn thumbnail(picture: &ContentId) -> String {
     format!("/pictures/{picture}.jpg")
+}
+
+/// The address of the twins of a row: of its offer, where it has one.
+fn like(row: &Row) -> String {
+    let picture = &row.sha256;
+    match &row.item {
+        // As in a form, but that a space in a path is no plus.
+        Some(item) => {
+            let id: String = url::form_urlencoded::byte_serialize(item.id.as_str().as_bytes()).collect();
+            format!("/like/{picture}/{}", id.replace('+', "%20"))
+        }
+        None => format!("/like/{picture}"),
+    }
 }
 
 /// The address of a page of twins with these filters.
@@ -355,6 +378,40 @@ mod tests {
         );
         assert_eq!(chosen("0.3", 0.3), ("0.3".into(), "Counts 30 %".into(), true));
         assert_eq!(colours("0.3", 0.3).len(), 4);
+    }
+
+    #[test]
+    fn a_label_that_is_not_offered_is_kept() {
+        let shown = |asked| -> Vec<(String, bool)> {
+            ratings(asked).into_iter().map(|choice| (choice.text, choice.chosen)).collect()
+        };
+        let offered = [("Great", false), ("Good or better", false), ("It's a start or better", false)];
+        let offered: Vec<_> = offered.map(|(text, chosen)| (text.to_string(), chosen)).into();
+        assert_eq!(shown(None), offered);
+        let kept = [offered, vec![("Not good enough or better".into(), true)]].concat();
+        assert_eq!(shown(Some(Label::NotGoodEnough)), kept);
+        let good: Vec<_> = ratings(Some(Label::Good)).into_iter().filter(|choice| choice.chosen).collect();
+        assert_eq!((good.len(), good[0].value.as_str()), (1, "good"));
+    }
+
+    #[test]
+    fn only_the_same_shape_is_all_alike_however_much_colours_count() {
+        for (score, colour_weight, shown) in [
+            (1.0, 0.0, 100),
+            (0.99995, 0.0, 100),
+            (0.9995, 0.0, 99),
+            (0.87, 0.0, 87),
+            (-0.2, 0.0, 0),
+            (1.0, 0.5, 100),
+            (0.99998, 0.5, 100),
+            // The cosine is 0.9998.
+            (0.9999, 0.5, 99),
+            // The same colours, and a cosine of 0.991.
+            (0.99991, 0.99, 99),
+            (1.0, 1.0, 99),
+        ] {
+            assert_eq!(percent(score, colour_weight), shown, "{score} with {colour_weight}");
+        }
     }
 
     #[test]

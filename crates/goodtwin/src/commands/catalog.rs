@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Subcommand;
-use goodtwin_core::terminal::note;
+use goodtwin_core::terminal::{note, one_line};
 use goodtwin_core::{Availability, Condition, DatasetReader, Row};
-use goodtwin_inference::{CatalogReader, Encoder, Progress, build};
+use goodtwin_inference::{Catalog, CatalogReader, Encoder, Progress, build};
 use goodtwin_vision::{Compute, DeviceChoice};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -70,7 +70,7 @@ pub fn run(args: Args) -> Outcome {
             ))?;
             Ok(())
         }
-        Command::Show { catalog } => show(&catalog),
+        Command::Show { catalog } => say(shown(&CatalogReader::open(&catalog)?).trim_end()),
     }
 }
 
@@ -108,19 +108,19 @@ impl Meter {
     }
 }
 
-fn show(dir: &std::path::Path) -> Outcome {
-    let catalog = CatalogReader::open(dir)?;
+/// What a catalogue is made of, a line each. Types, shops and folders have strangers' names.
+fn shown(catalog: &Catalog) -> String {
     let manifest = &catalog.manifest;
     let count = |keep: &dyn Fn(&Row) -> bool| catalog.items().filter(|row| keep(row)).count();
     let mut lines = vec![
-        ("catalogue", manifest.id.to_string()),
-        ("folder", catalog.root.display().to_string()),
-        ("model", manifest.parents.model.to_string()),
-        ("preprocess", manifest.parents.preprocess.to_string()),
-        ("dataset", manifest.parents.dataset.to_string()),
-        ("run", manifest.run.given.display().to_string()),
-        ("vectors", format!("{} of {} values", manifest.count, manifest.dim)),
-        ("items", manifest.items.to_string()),
+        ("catalogue".to_string(), manifest.id.to_string()),
+        ("folder".into(), catalog.root.display().to_string()),
+        ("model".into(), manifest.parents.model.to_string()),
+        ("preprocess".into(), manifest.parents.preprocess.to_string()),
+        ("dataset".into(), manifest.parents.dataset.to_string()),
+        ("run".into(), manifest.run.given.display().to_string()),
+        ("vectors".into(), format!("{} of {} values", manifest.count, manifest.dim)),
+        ("items".into(), manifest.items.to_string()),
     ];
     let mut rows: Vec<(String, usize)> = catalog.types().into_iter().map(|(t, n)| (format!("  {t}"), n)).collect();
     let offers = count(&|row| row.item.is_some());
@@ -138,10 +138,74 @@ fn show(dir: &std::path::Path) -> Outcome {
             ("  sold out".into(), count(&|r| r.item.as_ref().is_some_and(|i| i.availability == Availability::SoldOut))),
         ]);
     }
-    let rows: Vec<(&str, String)> = rows.iter().map(|(name, n)| (name.as_str(), n.to_string())).collect();
-    lines.extend(rows);
-    for (name, value) in lines {
-        say(format_args!("{name:<18} {value}"))?;
+    lines.extend(rows.into_iter().map(|(name, n)| (name, n.to_string())));
+    lines.iter().map(|(name, value)| format!("{:<18} {}\n", one_line(name), one_line(value))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use goodtwin_core::{BagType, ContentId, DatasetWriter, Item, ItemId, Split};
+    use goodtwin_imaging::Picture;
+    use goodtwin_vision::{Features, colour};
+
+    use super::*;
+
+    /// A catalogue of one offer of a shop.
+    fn catalog(dir: &Path, run: &str, store: &str, bag_type: BagType) -> Catalog {
+        let picture = Picture::new(32, 32, vec![90; 32 * 32 * 3]);
+        let (png, writer) = (picture.to_png(), DatasetWriter::create(&dir.join("data")).unwrap());
+        let sha256 = ContentId::of(&png);
+        let file = writer.add_image(&png, &sha256, "png").unwrap();
+        let item = Item {
+            evaluation_only: false,
+            id: ItemId::new(store, "1"),
+            store: store.into(),
+            url: "https://shop.example/1".into(),
+            title: "Bag".into(),
+            brand: "Maker".into(),
+            bag_type: Some(bag_type.clone()),
+            family: None,
+            colour: None,
+            price: None,
+            price_text: None,
+            condition: Condition::New,
+            availability: Availability::InStock,
+            rating: None,
+            images: vec![],
+        };
+        let row = Row { item: Some(item), ..Row::new(file, sha256, [32, 32], bag_type, Split::Train) };
+        let dataset = writer.finish(vec![row], BTreeMap::new(), "all in train".into(), vec![]).unwrap();
+        let seen = |picture: &Picture| Features {
+            embedding: vec![1.0],
+            colour: colour::histogram(picture, None),
+            class_probabilities: vec![1.0],
+        };
+        let encoder = Encoder {
+            model: ContentId::of("model"),
+            preprocess: ContentId::of("preprocess"),
+            dim: 1,
+            classes: vec![BagType::new("tote")],
+            frame: Arc::new(Picture::clone),
+            embed: Arc::new(move |pictures| Ok(pictures.iter().map(seen).collect())),
+        };
+        let out = dir.join("catalogs");
+        build(&encoder, Path::new(run), &dataset, &out, &mut |_| {}).unwrap();
+        CatalogReader::open(&out.join("current")).unwrap()
     }
-    Ok(())
+
+    #[test]
+    fn names_of_strangers_are_shown_and_not_obeyed() {
+        let dir = tempfile::tempdir().unwrap();
+        let catalog = catalog(dir.path(), "ru\u{1b}[31mn", "sh\nitems 9\u{1b}[2Jop", BagType::new("to\u{202e}te"));
+        let text = shown(&catalog);
+        assert!(!text.contains(|c: char| (c.is_control() && c != '\n') || c == '\u{202e}'), "{text:?}");
+        for line in
+            ["run                ru\u{fffd}[31mn\n", "\n  sh items 9\u{fffd}[2Jop", "\n  to\u{fffd}te            1\n"]
+        {
+            assert!(text.contains(line), "{line:?} in {text:?}");
+        }
+    }
 }

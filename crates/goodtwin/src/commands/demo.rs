@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use goodtwin_core::atomic;
-use goodtwin_demo::{Demo, SHOPS, Warehouse};
+use goodtwin_demo::{Demo, Error, SHOPS, Warehouse};
 
 use crate::exit::{Failure, Outcome, say};
 use crate::signals;
@@ -77,7 +77,7 @@ fn serve(first_port: u16, demo: Demo) -> Outcome {
     runtime.block_on(async {
         // Listened for before the addresses are printed: whoever reads them may end us at once.
         let asked_to_end = signals::asked_to_end()?;
-        let open = demo.serve(first_port).await?;
+        let open = demo.serve(first_port).await.map_err(|e| shut(e, "--first-port takes another four ports"))?;
         let origins: Vec<String> = (0..SHOPS.len()).map(|shop| open.origin(shop)).collect();
         say(origins.join("\n"))?;
         asked_to_end.await;
@@ -91,11 +91,19 @@ fn warehouse(items: usize, port: u16) -> Outcome {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(internal)?;
     runtime.block_on(async {
         let asked_to_end = signals::asked_to_end()?;
-        let warehouse = Warehouse::open(items, port).await?;
+        let warehouse = Warehouse::open(items, port).await.map_err(|e| shut(e, "--port takes another one"))?;
         say(warehouse.origin())?;
         asked_to_end.await;
         Ok(())
     })
+}
+
+/// Why shops do not open, and what to do about a port that is taken.
+fn shut(error: Error, hint: &str) -> Failure {
+    let hint = if let Error::Port { .. } = error { format!("; {hint}") } else { String::new() };
+    let mut failure = Failure::from(error);
+    failure.message += &hint;
+    failure
 }
 
 fn photo(out: &Path, seed: u64, number: u64) -> Outcome {
@@ -103,4 +111,25 @@ fn photo(out: &Path, seed: u64, number: u64) -> Outcome {
     atomic::write(out, &photo.jpeg)?;
     let what = format!("{} {} ({}), {}", photo.brand, photo.model, photo.kind.key(), photo.colour);
     say(format_args!("{}: {what}", out.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_port_is_answered_with_the_command_s_own_option() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = taken.local_addr().unwrap().port();
+        for (failure, option) in [
+            (serve(port, Demo::new(7)).unwrap_err(), "; --first-port takes another four ports"),
+            (warehouse(1, port).unwrap_err(), "; --port takes another one"),
+        ] {
+            assert_eq!(failure.code, 69);
+            assert!(failure.message.contains(&format!("port {port} of 127.0.0.1: ")), "{}", failure.message);
+            assert!(failure.message.ends_with(option), "{}", failure.message);
+        }
+        let none = serve(65_534, Demo::new(7)).unwrap_err();
+        assert!(none.code == 2 && !none.message.contains("--"), "{}", none.message);
+    }
 }

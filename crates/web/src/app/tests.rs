@@ -1,7 +1,13 @@
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::http::{Request, Response, StatusCode, header};
+use bytes::Bytes;
 use http_body_util::BodyExt;
+use hyper::body::Frame;
 use serde_json::Value;
 use tower::ServiceExt;
 
@@ -102,7 +108,7 @@ async fn an_empty_page_says_what_the_filter_hides() {
     none.says(&format!("{path}?type=tote\">15 without the filter</a>"));
     let like = format!("/like/{}", goodtwin_core::ContentId::of(painted(4).to_png()));
     let none = get(&router, &format!("{like}?max_price=1")).await;
-    none.says(&format!("{like}\">29 without the filter</a>"));
+    none.says(&format!("{like}/shop%2F4\">29 without the filter</a>"));
     let none =
         get(&router, &format!("{path}?condition=second-hand&min_rating=great&type=shoulder_bag&max_price=99")).await;
     none.says("No twins");
@@ -130,6 +136,36 @@ async fn a_picture_of_the_catalogue_has_twins_but_not_itself() {
 }
 
 #[tokio::test]
+async fn two_offers_with_one_picture_are_twins_of_each_other() {
+    let (_dir, mut catalog) = catalog();
+    // One row has the picture of another, and a key that is no path.
+    catalog.rows[3].sha256 = catalog.rows[2].sha256.clone();
+    let picture = catalog.rows[3].sha256.clone();
+    for (n, key) in [(2, "a"), (3, "b c+d?/%")] {
+        let item = catalog.rows[n].item.as_mut().unwrap();
+        (item.id, item.title) = (goodtwin_core::ItemId::new("shop", key), format!("Offer {key}"));
+    }
+    let router = App::new(catalog, encoder(), ServeConfig::default(), Surroundings::system()).unwrap().router();
+    for (own, path, other) in [
+        ("Offer a", format!("/like/{picture}/shop%2Fa"), "Offer b c+d?/%"),
+        ("Offer b c+d?/%", format!("/like/{picture}/shop%2Fb%20c%2Bd%3F%2F%25"), "Offer a"),
+    ] {
+        get(&router, &format!("/like/{picture}?show=100")).await.says(&format!("href=\"{path}"));
+        let page = get(&router, &format!("{path}?show=100")).await;
+        assert_eq!((page.status, page.count("<li class=\"twin\"")), (StatusCode::OK, ITEMS - 1), "{path}");
+        page.says(&format!("<h1 id=\"found-title\">Twins of {own}</h1>"));
+        page.says(&format!("action=\"{path}\""));
+        let twins = page.body.split("<ul id=\"twins\"").nth(1).unwrap();
+        assert!(
+            twins.contains(&format!(">{other}</a></h2>")) && !twins.contains(&format!(">{own}</a></h2>")),
+            "{twins}"
+        );
+    }
+    get(&router, &format!("/like/{picture}")).await.says("Twins of Offer a</h1>");
+    assert_eq!(get(&router, &format!("/like/{picture}/shop%2Fc")).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
 async fn text_of_strangers_stays_text() {
     let (_dir, router) = router();
     let path = asked(&router, 0).await;
@@ -148,7 +184,7 @@ async fn bad_uploads_are_told_in_plain_words() {
     let (_dir, router) = router();
     let jpeg = painted(3).to_jpeg(80);
     let big = vec![0; (1 << 20) + 1];
-    let thin = goodtwin_imaging::Picture::new(4, 4, vec![0; 48]).to_png();
+    let thin = Picture::new(4, 4, vec![0; 48]).to_png();
     for (photo, status, says) in [
         (&b""[..], 400, "That file is empty"),
         (b"<!doctype html><h1>Not a bag", 415, "That is not a photo"),
@@ -221,7 +257,14 @@ async fn pictures_and_assets_may_be_kept_and_nothing_else_is_served() {
     for path in ["/pictures/..%2F..%2Fcatalog.json", "/pictures/x.jpg", "/twins/0", "/nowhere", "/assets/0/style.css"] {
         assert_eq!(get(&router, path).await.status, StatusCode::NOT_FOUND, "{path}");
     }
-    for path in ["/twins/%ff", "/twins/%ff/photo.jpg", "/like/%ff", "/pictures/%ff.jpg", "/assets/%ff/style.css"] {
+    for path in [
+        "/twins/%ff",
+        "/twins/%ff/photo.jpg",
+        "/like/%ff",
+        "/like/%ff/%ff",
+        "/pictures/%ff.jpg",
+        "/assets/%ff/style.css",
+    ] {
         let got = get(&router, path).await;
         assert_eq!(got.status, StatusCode::NOT_FOUND, "{path}");
         got.says("There is nothing here");
@@ -311,7 +354,7 @@ async fn a_full_queue_says_when_to_come_back() {
     let slow = encoder();
     let quick = slow.embed.clone();
     let first = std::sync::atomic::AtomicBool::new(true);
-    let embed = move |pictures: &[goodtwin_imaging::Picture]| {
+    let embed = move |pictures: &[Picture]| {
         // The warm-up passes; photos wait until they are let go.
         if !first.swap(false, std::sync::atomic::Ordering::SeqCst) {
             enter.send(()).unwrap();
@@ -344,6 +387,68 @@ async fn a_full_queue_says_when_to_come_back() {
     for photo in waiting {
         assert_eq!(photo.await.unwrap(), StatusCode::SEE_OTHER);
     }
+}
+
+/// A body that brings the head of a photo, and then nothing.
+struct Stalled(Option<Bytes>);
+
+impl HttpBody for Stalled {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.0.take() {
+            Some(head) => Poll::Ready(Some(Ok(Frame::data(head)))),
+            None => Poll::Pending,
+        }
+    }
+}
+
+async fn stall(router: &Router, head: &'static str) -> Got {
+    let request = Request::post("/api/twins").header(header::CONTENT_TYPE, "multipart/form-data; boundary=x");
+    send(router, request.body(Body::new(Stalled(Some(head.into())))).unwrap()).await
+}
+
+const PHOTO: &str = "--x\r\ncontent-disposition: form-data; name=\"photo\"\r\n\r\nhalf";
+const OTHER: &str = "--x\r\ncontent-disposition: form-data; name=\"other\"\r\n\r\nhalf";
+
+#[tokio::test]
+async fn an_upload_that_falls_silent_is_given_up() {
+    let (_dir, router) = router();
+    for head in ["--x", PHOTO, OTHER] {
+        let got = tokio::time::timeout(REQUEST / 2, stall(&router, head)).await.unwrap();
+        assert_eq!(got.status, StatusCode::REQUEST_TIMEOUT, "{head}: {}", got.body);
+        got.says("\"detail\":\"Nothing more of the photo arrived");
+    }
+}
+
+#[tokio::test]
+async fn uploads_that_fall_silent_turn_nobody_away() {
+    let (_dir, catalog) = catalog();
+    let app = Arc::new(App::new(catalog, encoder(), ServeConfig::default(), Surroundings::system()).unwrap());
+    let router = routes(app.clone());
+    let silent: Vec<_> = (0..crate::bench::RECEIVING)
+        .map(|_| {
+            let router = router.clone();
+            tokio::spawn(async move { stall(&router, PHOTO).await.status })
+        })
+        .collect();
+    while !app.bench.receives_all_it_may() {
+        tokio::task::yield_now().await;
+    }
+    asked(&router, 7).await;
+    for upload in silent {
+        assert_eq!(upload.await.unwrap(), StatusCode::REQUEST_TIMEOUT);
+    }
+}
+
+#[test]
+fn a_catalogue_starts_whatever_its_pictures_are() {
+    let (_dir, catalog) = catalog();
+    // The thumbnail of a picture of 960 x 20: too thin for a photo.
+    let thin = Picture::new(480, 10, vec![90; 480 * 10 * 3]).to_jpeg(80);
+    std::fs::write(catalog.thumbnail(&catalog.rows[0].sha256), thin).unwrap();
+    App::new(catalog, encoder(), ServeConfig::default(), Surroundings::system()).unwrap();
 }
 
 #[test]
