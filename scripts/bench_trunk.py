@@ -15,7 +15,7 @@ class Ours:
     """The example program, which stays loaded between rounds."""
 
     def __init__(self, size):
-        command = [os.environ["CARGO_TARGET_DIR"] + "/debug/examples/trunk", WEIGHTS, str(size)]
+        command = [os.environ.get("CARGO_TARGET_DIR", "target") + "/debug/examples/trunk", WEIGHTS, str(size)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.name = self.process.stdout.readline().strip()
 

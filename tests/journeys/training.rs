@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use goodtwin_core::RunLock;
 use goodtwin_imaging::Picture;
 use serde_json::{Value, json};
 
@@ -118,7 +119,10 @@ impl Bench {
 fn nothing_is_left_of_it(run: &Path) {
     let names: Vec<String> =
         fs::read_dir(run).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-    assert!(names.iter().all(|name| !name.starts_with(".tmp-") && name != "checkpoints"), "{names:?}");
+    assert!(
+        names.iter().all(|name| !name.starts_with(".tmp-") && !["checkpoints", "run.lock"].contains(&name.as_str())),
+        "{names:?}"
+    );
 }
 
 #[test]
@@ -471,6 +475,34 @@ fn several_seeds_have_a_mean_and_a_spread() {
     assert!(ended.stderr.contains("group-seed4") && !ended.stderr.contains("group-seed3"), "{}", ended.stderr);
     let again: Value = serde_json::from_str(&fs::read_to_string(bench.path("group.seeds.json")).unwrap()).unwrap();
     assert_eq!(again["figures"], group["figures"]);
+
+    // With another recipe it does not, and a run of another recipe is none of it.
+    let other = bench.recipe("other", |text| text.replace("epochs = 4", "epochs = 2"));
+    let ended = run(goodtwin(["train", "--resume"]).arg(bench.path("group")).arg("--config").arg(other));
+    assert_eq!(ended.code, 65, "{}", ended.stderr);
+    assert!(ended.stderr.contains("the recipe's `epochs` does not match: expected 1, received 2"), "{}", ended.stderr);
+    fs::rename(bench.path("group-seed4"), bench.path("pair-seed3")).unwrap();
+    let ended = run(bench.begin("pair").args(["--seeds", "2"]));
+    assert_eq!(ended.code, 65, "{}", ended.stderr);
+    assert!(ended.stderr.contains("the recipe's `seed` does not match: expected 3, received 4"), "{}", ended.stderr);
+    assert!(!bench.path("pair.seeds.json").exists() && !bench.path("pair-seed4").exists());
+}
+
+#[test]
+fn one_process_at_a_time_is_at_work_on_a_run() {
+    let bench = Bench::new();
+    assert!(bench.killed(bench.begin("run"), || !bench.checkpoints("run").is_empty()));
+    let lock = RunLock::take(&bench.path("run/run.lock")).unwrap();
+    let ended = bench.resume("run");
+    assert_eq!(ended.code, 75, "{}", ended.stderr);
+    let holder = format!("locked by another run: process {}", std::process::id());
+    assert!(ended.stderr.contains(&holder), "{}", ended.stderr);
+    drop(lock);
+    bench.resume("run").ok();
+    // One that was killed between its model and the end is tidied up, whoever asks.
+    fs::create_dir_all(bench.path("run/checkpoints/step-00000016")).unwrap();
+    bench.resume("run").ok();
+    nothing_is_left_of_it(&bench.path("run"));
 }
 
 #[test]

@@ -269,8 +269,10 @@ fn keys(addresses: &[Url]) -> Vec<String> {
 /// own, and [`keys`] tells addresses that are alike apart by one.
 pub(crate) fn colour_in<'k>(key: &'k str, url: &str) -> Option<&'k str> {
     let (_, colour) = key.rsplit_once('~')?;
-    let of_address = url.trim_end_matches('/').ends_with(&format!("~{colour}")) || ContentId::of(url).short() == colour;
-    (!of_address).then_some(colour)
+    // As keys have it, which may be of more than the address's last part.
+    let (address, end) = (url.replace("/?", "?"), format!("~{}", colour.replace('/', ".")));
+    let of_address = address.trim_end_matches('/').replace('/', ".").ends_with(&end);
+    (!of_address && ContentId::of(url).short() != colour).then_some(colour)
 }
 
 #[cfg(test)]
@@ -283,6 +285,16 @@ mod tests {
         assert_eq!(colour_in("vale~1~moss", "http://s/p/vale~1"), Some("moss"));
         assert_eq!(colour_in("vale~1", "http://s/p/vale~1/"), None);
         assert_eq!(colour_in("vale", "http://s/p/vale"), None);
+        for url in
+            ["http://s/~anna/tote", "http://s/~anna/tote/?c=1", "http://s/p/vale~1/?c=2", "http://s/p/vale?c=~1/2"]
+        {
+            let elsewhere = url.replace("/~anna", "/b").replace("/p/", "/b/");
+            let urls: Vec<Url> = [url, &elsewhere].map(|u| u.parse().unwrap()).into();
+            for key in [&keys(&urls)[0], &keys(&urls[..1])[0]] {
+                assert_eq!(colour_in(key, url), None, "{key}");
+                assert_eq!(colour_in(&format!("{key}~moss"), url), Some("moss"), "{key}");
+            }
+        }
         let alike: Vec<Url> = ["http://s/a/y", "http://s/y", "http://s/a.y"].map(|u| u.parse().unwrap()).into();
         assert_eq!(colour_in(&keys(&alike)[2], alike[2].as_str()), None);
     }

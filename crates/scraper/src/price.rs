@@ -12,7 +12,7 @@ mod signs;
 use goodtwin_core::Currency;
 use rust_decimal::Decimal;
 
-use currency::find_currency;
+use currency::{find_currency, surest_currency};
 use digits::in_ascii;
 pub use first::{FirstPrice, first};
 
@@ -87,7 +87,7 @@ pub fn parse(text: &str, decimal_separator: Option<char>) -> PriceText {
 
 /// [`parse`], where the currency stands beside the text.
 pub fn parse_beside(text: &str, decimal_separator: Option<char>, beside: Option<Currency>) -> PriceText {
-    let (sign, currency) = find_currency(text, None);
+    let (sign, currency) = surest_currency(text);
     let has_mills = has_mills(text, sign, currency.or(beside));
     let (text, decimal_separator) = in_ascii(text, decimal_separator);
     let read = |number: &str| match decimal_separator.is_none() && has_mills && looks_grouped(number) {
@@ -110,7 +110,7 @@ fn looks_grouped(number: &str) -> bool {
 /// something else; that is not read. In a currency that is written without decimals, `89.000` is thousands, and so may `12.99`
 /// be: a number in JSON loses the zero at its end.
 pub fn parse_for_machines(text: &str, beside: Option<Currency>) -> PriceText {
-    let (sign, found) = find_currency(text, None);
+    let (sign, found) = surest_currency(text);
     let currency = beside.or(found);
     let has_mills = has_mills(text, sign, currency);
     let has_decimals = !currency.is_some_and(|c| WITHOUT_DECIMALS.contains(&c.code()));
@@ -135,11 +135,9 @@ fn find_amount(text: &str, read: impl Fn(&str) -> Option<Decimal>) -> Option<Dec
     amounts.all(|a| a == Some(first)).then_some(first)
 }
 
-/// The runs of digits and separators in a text, percentages left out, and `12 € 99` and `12€99` made `12.99` first. Where there is
-/// another `€`, as in `95 € 85 €`, what follows one is the next price.
+/// The runs of digits and separators in a text, percentages left out, and `12 € 99` and `12€99` made `12.99` first.
 fn numbers(text: &str) -> Vec<String> {
     let chars: Vec<char> = text.chars().map(|c| if is_space(c) { ' ' } else { c }).collect();
-    let has_one_sign = chars.iter().filter(|c| **c == '€').count() == 1;
     let mut found = Vec::new();
     let mut at = 0;
     while at < chars.len() {
@@ -158,8 +156,7 @@ fn numbers(text: &str) -> Vec<String> {
         }
         let mut number: String = chars[start..end].iter().collect();
         at = end;
-        if has_one_sign
-            && let Some((cents, after)) = cents_after_sign(&chars, end)
+        if let Some((cents, after)) = cents_after_sign(&chars, start, end)
             && !number.contains(['.', ','])
         {
             number = format!("{number}.{cents}");
@@ -186,22 +183,33 @@ fn separates(chars: &[char], at: usize) -> bool {
         }
 }
 
-/// The cents of `12 € 99` and `12€99`: exactly two digits after the sign, and nothing that they may belong to: `85 € 24 Monate`.
-fn cents_after_sign(chars: &[char], mut at: usize) -> Option<(String, usize)> {
-    while chars.get(at) == Some(&' ') {
-        at += 1;
-    }
-    if chars.get(at) != Some(&'€') {
+/// What may follow cents without their being of something else.
+const TAXES: [&str; 4] = ["ttc", "inkl", "incl", "inc"];
+
+/// The cents of `12€99` and `12 € 99`, whose whole part lies from `start` to `end`: exactly two digits after the sign, and nothing
+/// that they are a part of. With spaces they may be something else: the next price where there is another sign, as in
+/// `95 € 85 €`, or a number of what follows, as in `85 € 24 Monate`.
+fn cents_after_sign(chars: &[char], start: usize, end: usize) -> Option<(String, usize)> {
+    let space = |c: &&char| **c == ' ';
+    let spaces_before = chars[end..].iter().take_while(space).count();
+    let sign = end + spaces_before;
+    if chars.get(sign) != Some(&'€') {
         return None;
     }
-    at += 1;
-    while chars.get(at) == Some(&' ') {
-        at += 1;
-    }
+    let spaces_after = chars[sign + 1..].iter().take_while(space).count();
+    let at = sign + 1 + spaces_after;
     let cents: String = chars[at..].iter().take_while(|c| c.is_ascii_digit()).collect();
     let after = at + cents.len();
-    let next = chars[after..].iter().find(|c| **c != ' ');
-    let ends = !next.is_some_and(|c| c.is_alphanumeric() || matches!(c, '.' | ',' | '€' | '%'));
+    let continues = |c: Option<&char>| c.is_some_and(|c| c.is_alphanumeric() || matches!(c, '.' | ',' | '€' | '%'));
+    let ends = if spaces_before + spaces_after == 0 {
+        // `€95€85` is two prices.
+        chars[..start].iter().rfind(|c| **c != ' ') != Some(&'€') && !continues(chars.get(after))
+    } else {
+        let rest: String = chars[after..].iter().skip_while(space).collect();
+        let word = rest.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default().to_lowercase();
+        let has_one_sign = chars.iter().filter(|c| **c == '€').count() == 1;
+        has_one_sign && (TAXES.contains(&&*word) || !continues(rest.chars().next().as_ref()))
+    };
     (cents.len() == 2 && ends).then_some((cents, after))
 }
 
@@ -269,6 +277,12 @@ mod tests {
             ("1\u{202f}299,50\u{a0}SEK", "1299.50", Some("SEK")),
             ("12 € 99", "12.99", Some("EUR")),
             ("12€99", "12.99", Some("EUR")),
+            ("12€99 TTC", "12.99", Some("EUR")),
+            ("12 € 99 TTC", "12.99", Some("EUR")),
+            ("129 € 95 inkl. MwSt.", "129.95", Some("EUR")),
+            ("12€99 le sac", "12.99", Some("EUR")),
+            ("12€99 12€99", "12.99", Some("EUR")),
+            ("12€99 (soit 12,99 €)", "12.99", Some("EUR")),
             ("CHF 1'250.–", "1250", Some("CHF")),
             ("$1,299", "1299", None),
             ("US$ 1,299.9", "1299.9", Some("USD")),
@@ -312,6 +326,12 @@ mod tests {
             "120 € 95 €",
             "€ 95 € 85",
             "95 €\u{a0} 85,00 €",
+            "12€99 15€99",
+            "95€ 85€",
+            "95€85€",
+            "€95€85",
+            "€ 95€85",
+            "12€99x",
             "85 € 24 Monate",
             "85 € 24 x 3,54",
         ] {

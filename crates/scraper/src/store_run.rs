@@ -190,16 +190,22 @@ impl StoreRun<'_> {
         if let Some(pictures) = self.journal.look(move |journal| journal.done(&key, run)).await? {
             return Ok(vec![(id, pictures)]);
         }
+        let done = self.colours_done(found).await?;
+        let is_done = |(colour, _): &(ItemId, String)| done.iter().any(|(id, _)| id == colour);
+        // A retry that was cut off may have left some.
+        if !done.is_empty() && self.colours_known(found).await?.iter().all(is_done) {
+            return Ok(done);
+        }
         let mut ended = Vec::new();
         for (outcome, conflicts) in self.outcomes(id.clone(), found).await? {
             let rows = self.quarantined(&outcome, found, conflicts).await?;
             ended.push((outcome, rows));
         }
         let items: Vec<_> = ended.iter().map(|(o, _)| (o.id.clone(), o.images.len() as u32)).collect();
-        let in_colours = items.iter().all(|(colour, _)| *colour != id);
+        let in_colours = ended.iter().all(|(o, _)| o.id != id && o.read.is_some());
         let write = move |journal: &mut Journal| {
             if in_colours {
-                // It was one item while its page said no colours, or could not be read.
+                // It was one item while its page said no colours, or could not be read. A page that cannot be read says nothing.
                 journal.drop_item(&id)?;
             }
             for (outcome, rows) in &ended {
@@ -209,7 +215,27 @@ impl StoreRun<'_> {
             Ok(())
         };
         self.journal.with(write).await?;
-        Ok(items)
+        // A colour that this run dealt with and its page does not show any more has ended in this run all the same.
+        Ok(done.into_iter().chain(items).collect())
+    }
+
+    /// The colours of a page that this run has already dealt with before it was cut off. A retry asks for each by its own key.
+    async fn colours_done(&self, found: &Found) -> Result<Vec<(ItemId, u32)>, StoreEnd> {
+        if !self.options.retry.is_empty() {
+            return Ok(vec![]);
+        }
+        let (store, page, run) = (self.store.file.name.clone(), found.key.clone(), self.run);
+        let mut done = self.journal.look(move |journal| journal.done_after(&store, &page, run)).await?;
+        done.retain(|(key, url, _)| is_colour_of(&found.key, key, url));
+        Ok(done.into_iter().map(|(key, _, pictures)| (ItemId::new(&self.store.file.name, &key), pictures)).collect())
+    }
+
+    /// The colours in which a page is known, and their addresses; none, if it showed one item since.
+    async fn colours_known(&self, found: &Found) -> Result<Vec<(ItemId, String)>, StoreEnd> {
+        let (store, page) = (self.store.file.name.clone(), found.key.clone());
+        let mut known = self.journal.look(move |journal| journal.keyed_after(&store, &page)).await?;
+        known.retain(|(key, url)| is_colour_of(&found.key, key, url));
+        Ok(known.into_iter().map(|(key, url)| (ItemId::new(&self.store.file.name, &key), url)).collect())
     }
 
     /// Where what a listing names ended: one item, or one a colour where all colours share a page.
@@ -267,16 +293,11 @@ impl StoreRun<'_> {
         state: State,
         why: String,
     ) -> Result<Vec<(ItemOutcome, Vec<Conflict>)>, StoreEnd> {
-        let (store, page) = (self.store.file.name.clone(), found.key.clone());
-        let mut known = self.journal.look(move |journal| journal.keyed_after(&store, &page)).await?;
-        known.retain(|(key, url)| colour_in(key, url).is_some_and(|colour| *key == format!("{}~{colour}", found.key)));
-        let colour = |(key, url): &(String, String)| {
-            (self.ended(ItemId::new(&self.store.file.name, key), url, state, why.clone()), vec![])
-        };
-        match known.is_empty() {
-            true => Ok(vec![(self.ended(id, found.url.as_str(), state, why), vec![])]),
-            false => Ok(known.iter().map(colour).collect()),
+        let mut items = self.colours_known(found).await?;
+        if items.is_empty() {
+            items.push((id, found.url.to_string()));
         }
+        Ok(items.into_iter().map(|(id, url)| (self.ended(id, &url, state, why.clone()), vec![])).collect())
     }
 
     fn ended(&self, id: ItemId, url: &str, state: State, detail: String) -> ItemOutcome {
@@ -367,6 +388,11 @@ impl StoreRun<'_> {
             Err(ReadError::Browser(e)) => unreachable!("no browser was given, and yet: {e}"),
         }
     }
+}
+
+/// Whether an item with this key and address is a colour of the page with the key `page`.
+fn is_colour_of(page: &str, key: &str, url: &str) -> bool {
+    colour_in(key, url).is_some_and(|colour| key.strip_suffix(colour) == Some(&format!("{page}~")))
 }
 
 #[cfg(test)]

@@ -41,6 +41,9 @@ pub enum Error {
     /// The run folder holds a run that is not finished (exit 73).
     #[error("{}: holds a run that is not finished; go on with it by `goodtwin train --resume {}`, or give another --out", .0.display(), .0.display())]
     Unfinished(PathBuf),
+    /// There is nothing left to do (exit 73).
+    #[error("{}: the run is finished; there is nothing to go on with", .0.display())]
+    Finished(PathBuf),
     /// Not even one picture fits into memory (exit 69).
     #[error(
         "not enough memory: one picture of {size} px needs {}, and {} are free; {}",
@@ -104,7 +107,7 @@ impl Error {
             Error::Recipe { .. } => 2,
             Error::Memory { .. } | Error::BatchMemory { .. } => 69,
             Error::NotANumber { .. } => 70,
-            Error::Exists(_) | Error::Unfinished(_) => 73,
+            Error::Exists(_) | Error::Unfinished(_) | Error::Finished(_) => 73,
         }
     }
 }

@@ -70,7 +70,7 @@ impl Estimate {
     /// # Errors
     /// [`Error::Memory`] when not even one picture fits, [`Error::BatchMemory`] when the batch has no parts.
     pub fn part(&self, recipe: &Recipe, classes: usize, pictures: usize, available: u64) -> Result<usize> {
-        let batch = recipe.batch_size.min(pictures);
+        let batch = recipe.batch(pictures);
         let mut part = batch;
         while self.bytes(part) > available && part > 1 {
             part = part.div_ceil(2);
@@ -226,6 +226,8 @@ mod tests {
         recipe.family.loss = FamilyLoss::Supcon;
         let estimate = Estimate::of(&recipe, 8, 900);
         assert_eq!(estimate.part(&recipe, 8, 900, estimate.bytes(32)).unwrap(), 32);
+        assert_eq!(estimate.part(&recipe, 8, 20, estimate.bytes(32)).unwrap(), 32, "20 pictures, each with another");
+        assert_eq!(estimate.part(&recipe, 8, 9, estimate.bytes(32)).unwrap(), 18);
         let error = estimate.part(&recipe, 8, 900, estimate.bytes(32) - 1).unwrap_err();
         assert_eq!(error.exit_code(), 69);
         assert!(error.to_string().contains("the largest that fits is 30 (`batch_size`)"), "{error}");

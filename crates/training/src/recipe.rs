@@ -209,6 +209,11 @@ impl Recipe {
         Ok(recipe)
     }
 
+    /// The most pictures that a step sees, of so many to train on: in pairs, each comes with another.
+    pub fn batch(&self, pictures: usize) -> usize {
+        self.batch_size.min(if self.family.loss == FamilyLoss::Supcon { 2 * pictures } else { pictures })
+    }
+
     fn check(&self) -> Result<(), String> {
         self.preprocess.check().map_err(|e| e.to_string())?;
         let expect = |holds: bool, key: &str, value: &dyn std::fmt::Display, expected: &str| match holds {

@@ -108,6 +108,9 @@ impl Server {
     }
 }
 
+/// What a client that was answered still gets once the server is to end.
+const LAST: Duration = Duration::from_millis(500);
+
 async fn answer(stream: TcpStream, router: Router, limits: Limits, mut shutdown: Shutdown) {
     // Small answers go out at once.
     let _ = stream.set_nodelay(true);
@@ -133,7 +136,14 @@ async fn answer(stream: TcpStream, router: Router, limits: Limits, mut shutdown:
         // It never ended, or its client says nothing.
         None => {}
         Some(Err(e)) if e.is_timeout() => {}
-        Some(_) => linger(connection.into_parts().io.into_inner(), limits).await,
+        Some(_) => {
+            let linger = linger(connection.into_parts().io.into_inner(), limits);
+            tokio::select! {
+                () = linger => {}
+                // Whoever was answered and only keeps its end open holds up no end of ours.
+                () = async { shutdown.told().await; sleep(LAST).await } => {}
+            }
+        }
     }
 }
 

@@ -14,7 +14,7 @@ pub const FIELD: &str = "photo";
 /// A body may be this many times as large as a photo: a browser shows our answer only if it could send all that it had.
 pub const DRAINED: usize = 4;
 /// A body that brings nothing for so long is given up: only so many are received at a time, and it keeps another one out.
-pub const SILENCE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 5 });
+pub const SILENCE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
 
 /// The bytes of the field `photo`; other fields are read over.
 ///

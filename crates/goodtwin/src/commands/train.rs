@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use goodtwin_core::terminal::note;
 use goodtwin_core::{Dataset, DatasetReader};
 use goodtwin_training::train::run_card::RunCard;
-use goodtwin_training::train::seeds::Seeds;
+use goodtwin_training::train::seeds::{self, Seeds};
 use goodtwin_training::train::{self, Job, Places, Summary};
 use goodtwin_training::{Error, Recipe, Ui, memory};
 use goodtwin_vision::{Compute, DeviceChoice};
@@ -66,8 +66,11 @@ fn begin(args: Args) -> Outcome {
             let imagenet = recipe.trunk.load(&places.imagenet)?;
             if let Some(seeds) = Seeds::open(&places.out)? {
                 let finished = seeds.runs.iter().all(|run| run.metrics.is_some());
-                let taken = if finished { Error::Exists } else { Error::Unfinished };
-                return Err(taken(places.out.clone()).into());
+                let taken = match finished {
+                    true => Error::Exists(seeds::file(&places.out)),
+                    false => Error::Unfinished(places.out.clone()),
+                };
+                return Err(taken.into());
             }
             tell_seeds(job, &mut Seeds::new(&places.out, RunCard::of(job, &imagenet), count.into()))
         }
@@ -106,6 +109,8 @@ fn with_job(recipe: &Recipe, dataset: &Dataset, places: &Places, run: impl FnOnc
     let compute = Compute::choose(places.device)?;
     note(format_args!("device: {}", compute.describe()));
     note(format_args!("data set: {} pictures, id {}", dataset.rows.len(), dataset.id().short()));
+    let out = places.out.display();
+    note(format_args!("run: {out}; if it is stopped, `goodtwin train --resume {out}` goes on with it"));
     let (ui, now) = (Ui::detect(), clock());
     // What a graphics card has free its driver does not say.
     let memory = if compute.is_gpu() { None } else { memory::available() };

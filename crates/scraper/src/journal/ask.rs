@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{OptionalExtension, Row, ToSql, params};
 
 use super::fetched::bad_text;
+use super::items::ASKED;
 use super::{Journal, RunId};
 use crate::{Result, State};
 
@@ -136,16 +137,28 @@ impl Journal {
     }
 
     /// A store's items whose key is this one and `~` and something, as those of a page's colours are, but for the retired ones:
-    /// key and address.
+    /// key and address. Those that were last seen before the item of this very key was are none of its colours any more: its
+    /// page shows one item now. (Or it failed for a version that made an item of such a page: that one goes when it is read.)
     pub fn keyed_after(&self, store: &str, key: &str) -> Result<Vec<(String, String)>> {
-        let before = format!("{store}/{key}~");
         self.with(|db| {
-            // What follows `~` in the order of the index.
-            let after = format!("{store}/{key}\u{7f}");
             let mut rows = db.prepare_cached(
-                "SELECT id, url FROM items WHERE id > ?1 AND id < ?2 AND state <> 'retired' ORDER BY id",
+                "SELECT id, url FROM items WHERE id > ?1 || '~' AND id < ?1 || char(127) AND state <> 'retired' \
+                 AND seen_run >= coalesce((SELECT seen_run FROM items WHERE id = ?1), 0) ORDER BY id",
             )?;
-            rows.query_map([before, after], |r| Ok((key_of(store, &r.get::<_, String>(0)?), r.get(1)?)))?.collect()
+            let item = |r: &Row<'_>| Ok((key_of(store, &r.get::<_, String>(0)?), r.get(1)?));
+            rows.query_map([format!("{store}/{key}")], item)?.collect()
+        })
+    }
+
+    /// Those of a store's items whose key is this one and `~` and something that this run has already dealt with, the retired
+    /// ones too: key, address, and how many pictures each asked for.
+    pub fn done_after(&self, store: &str, key: &str, run: RunId) -> Result<Vec<(String, String, u32)>> {
+        self.with(|db| {
+            let mut rows = db.prepare_cached(&format!(
+                "SELECT id, url, {ASKED} FROM items WHERE id > ?1 || '~' AND id < ?1 || char(127) AND seen_run = ?2 ORDER BY id"
+            ))?;
+            let item = |r: &Row<'_>| Ok((key_of(store, &r.get::<_, String>(0)?), r.get(1)?, r.get(2)?));
+            rows.query_map(params![format!("{store}/{key}"), run.0], item)?.collect()
         })
     }
 

@@ -13,6 +13,10 @@ use crate::{Error, Result, State};
 /// How many runs in a row an item may be out of its shop's listings before it is retired.
 const RETIRED_AFTER: i64 = 3;
 
+/// How many pictures an item asked for: those of one whose page is gone are what it was.
+pub(super) const ASKED: &str =
+    "(SELECT count(*) FROM item_images WHERE item = items.id AND items.state NOT IN ('gone', 'retired'))";
+
 /// An item at the end of its way through one run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ItemOutcome {
@@ -106,12 +110,9 @@ impl Journal {
     /// Where this run has already dealt with the item: how many pictures it asked for.
     pub fn done(&self, id: &ItemId, run: RunId) -> Result<Option<u32>> {
         self.with(|db| {
-            db.prepare_cached(
-                "SELECT (SELECT count(*) FROM item_images WHERE item = items.id AND items.state NOT IN ('gone', 'retired')) \
-                 FROM items WHERE id = ?1 AND seen_run = ?2",
-            )?
-            .query_row(params![id.as_str(), run.0], |r| r.get(0))
-            .optional()
+            db.prepare_cached(&format!("SELECT {ASKED} FROM items WHERE id = ?1 AND seen_run = ?2"))?
+                .query_row(params![id.as_str(), run.0], |r| r.get(0))
+                .optional()
         })
     }
 

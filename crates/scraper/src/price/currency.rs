@@ -7,9 +7,10 @@ use super::signs::{BESIDE_NUMBERS, CODES, PLAIN, SHARED};
 
 impl PriceText {
     /// The currency, in a shop that asks `usual` where it says no other. A sign that cannot stand for that one says another:
-    /// "$85" in a shop of euros is not 85 euros, and which dollars it means is anybody's guess.
+    /// "$85" in a shop of euros is not 85 euros, and which dollars it means is anybody's guess. But what may be a word says
+    /// nothing: "Nu 49,95" is no price in Bhutan.
     pub fn currency_or(&self, usual: Option<Currency>) -> Option<Currency> {
-        let may_be = |usual: &Currency| self.sign.is_none_or(|sign| may_mean(sign, *usual));
+        let may_be = |usual: &Currency| self.sign.is_none_or(|sign| !is_certain(sign) || may_mean(sign, *usual));
         self.currency.or_else(|| usual.filter(may_be))
     }
 }
@@ -30,6 +31,27 @@ pub fn find_currency(text: &str, hint: Option<&str>) -> (Option<&'static str>, O
         Some((sign, code)) => (Some(sign), Some(code.parse().expect("the tables hold ISO 4217 codes"))),
         None => (None, None),
     }
+}
+
+/// [`find_currency`], where a code goes before what may be a word: "fr. 499 SEK" and "Le sac 85 USD".
+pub fn surest_currency(text: &str) -> (Option<&'static str>, Option<Currency>) {
+    let found = find_currency(text, None);
+    if found.1.is_some() || found.0.is_none_or(is_certain) {
+        return found;
+    }
+    let is_sure = |_: &str, start: usize, end: usize| {
+        let sign = &text[start..end];
+        is_certain(sign) || CODES.iter().any(|(known, code)| *known == sign && !code.is_empty())
+    };
+    match leftmost(text, CODES, is_sure) {
+        Some((sign, code)) => (Some(sign), code.parse().ok()),
+        None => found,
+    }
+}
+
+/// Whether a sign is one of money whatever language the text is in. Of letters, but for the krona, there is a word for each.
+fn is_certain(sign: &str) -> bool {
+    PLAIN.iter().any(|(plain, _)| *plain == sign) || sign.contains(['¢', '₵']) || bare(sign) == "kr"
 }
 
 /// Whether a sign that several currencies share may stand for this one.
@@ -121,6 +143,16 @@ mod tests {
             ("Fr. 85", "CHF", Some("CHF")),
             ("85 €", "SEK", Some("EUR")),
             ("R 1,299", "ZAR", Some("ZAR")),
+            ("Nu 499:-", "SEK", Some("SEK")),
+            ("Nu 49,95", "EUR", Some("EUR")),
+            ("fr. 499 kr", "SEK", Some("SEK")),
+            ("fr. 499:-", "SEK", Some("SEK")),
+            ("Le sac 85,00", "EUR", Some("EUR")),
+            ("fr. 499 kr", "EUR", None),
+            ("Nu 499 kr", "EUR", None),
+            ("fr. 499 SEK", "EUR", Some("SEK")),
+            ("Le sac 85 USD", "EUR", Some("USD")),
+            ("₵85", "EUR", None),
         ] {
             assert_eq!(currency(text, usual).as_deref(), expected, "{text} in a shop of {usual}");
         }

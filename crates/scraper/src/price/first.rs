@@ -97,7 +97,7 @@ fn numbers(chars: &[char], decimal_separator: Option<char>) -> Vec<Number> {
             }
         }
         let mut text: String = chars[start..end].iter().filter(|c| !matches!(c, ' ' | '\'' | '’')).collect();
-        if let Some((cents, after)) = cents(chars, end, decimal_separator) {
+        if let Some((cents, after)) = cents(chars, start, end, decimal_separator) {
             text = format!("{text}€{cents}");
             (end, at) = (after, after);
         }
@@ -115,16 +115,14 @@ fn before_next_number(run: &[char]) -> usize {
 }
 
 /// The cents of `12 € 99`; where the store writes so, as many digits as follow the sign at once.
-fn cents(chars: &[char], end: usize, decimal_separator: Option<char>) -> Option<(String, usize)> {
-    if chars.iter().filter(|c| **c == '€').count() != 1 {
-        return None;
-    }
-    if decimal_separator == Some('€') && chars.get(end) == Some(&'€') {
+fn cents(chars: &[char], start: usize, end: usize, decimal_separator: Option<char>) -> Option<(String, usize)> {
+    let has_one_sign = chars.iter().filter(|c| **c == '€').count() == 1;
+    if has_one_sign && decimal_separator == Some('€') && chars.get(end) == Some(&'€') {
         let digits: String = chars[end + 1..].iter().take_while(|c| c.is_ascii_digit()).collect();
         let after = end + 1 + digits.len();
-        return (!digits.is_empty()).then_some((digits, after)).or_else(|| cents_after_sign(chars, end));
+        return (!digits.is_empty()).then_some((digits, after)).or_else(|| cents_after_sign(chars, start, end));
     }
-    cents_after_sign(chars, end)
+    cents_after_sign(chars, start, end)
 }
 
 /// A run of digits and separators as a number: the last separator stands before decimals, unless exactly three digits follow a lone
@@ -175,6 +173,9 @@ mod tests {
             ("559. 99 undefined", Some("559.99"), None, false),
             ("-20 % 1.198,- Kr", Some("1198"), Some("Kr"), true),
             ("SGD$ 85", Some("85"), Some("SGD"), true),
+            ("12€99 TTC", Some("12.99"), Some("€"), true),
+            ("12€99 12€99", Some("12.99"), Some("€"), true),
+            ("95 € 85 €", Some("95"), Some("€"), false),
             ("140,000€33", Some("140000.33"), Some("€"), false),
             ("Free", Some("0"), None, false),
             ("50% off", None, None, true),

@@ -54,6 +54,14 @@ impl Scraped {
 
     /// One run, without waiting; it adds up.
     async fn run(&self, caps: Caps, retry: &[State]) -> (Result<Counted, StoreEnd>, Tally) {
+        let done = self.unfinished(caps, retry).await;
+        let finish = |journal: &mut Journal| journal.finish_run(journal.newest_run()?.unwrap(), Timestamp::now());
+        self.journal.with(finish).await.unwrap();
+        done
+    }
+
+    /// [`Scraped::run`], which the next one goes on with, as if another store had stalled.
+    async fn unfinished(&self, caps: Caps, retry: &[State]) -> (Result<Counted, StoreEnd>, Tally) {
         let id = self.config.id();
         let run = self.journal.with(move |journal| journal.begin_run(&id, Timestamp::now())).await.unwrap();
         let (_stopper, stop) = Stopper::new();
@@ -75,7 +83,6 @@ impl Scraped {
         let end = part.run().await.map(|done| done.counted);
         let tally = self.journal.with(move |journal| journal.tally("s", run)).await.unwrap();
         tally.reconcile("s", end.as_ref().ok().copied()).unwrap();
-        self.journal.with(move |journal| journal.finish_run(run, Timestamp::now())).await.unwrap();
         (end, tally)
     }
 
@@ -385,6 +392,152 @@ async fn a_page_that_failed_before_it_was_ever_read_is_dropped_for_its_colours()
     scraped.run(CAPS, &[]).await.0.unwrap();
     let read = states(&[("s/tote~green", State::NoImage), ("s/tote~red", State::NoImage)]);
     assert_eq!(scraped.states().await, read);
+}
+
+/// A grey picture, another one for each brightness: the smallest that is one.
+fn picture(brightness: u8) -> Response {
+    const SIDE: u32 = 16;
+    let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
+    let mut chunk = |name: &[u8], data: &[u8]| {
+        let body = [name, data].concat();
+        let mut crc = flate2::Crc::new();
+        crc.update(&body);
+        png.extend([&(data.len() as u32).to_be_bytes()[..], &body, &crc.sum().to_be_bytes()].concat());
+    };
+    chunk(b"IHDR", &[&SIDE.to_be_bytes()[..], &SIDE.to_be_bytes(), &[8, 0, 0, 0, 0]].concat());
+    let row = [&[0][..], &[brightness; SIDE as usize]].concat();
+    let mut packed = flate2::write::ZlibEncoder::new(vec![], flate2::Compression::fast());
+    std::io::Write::write_all(&mut packed, &row.repeat(SIDE as usize)).unwrap();
+    chunk(b"IDAT", &packed.finish().unwrap());
+    chunk(b"IEND", &[]);
+    ([("content-type", "image/png")], png).into_response()
+}
+
+/// A page in these colours, each with a picture.
+fn pictured(colours: &[&str]) -> Response {
+    let variant = |colour: &&str| {
+        format!(
+            r#"{{"@type": "Product", "color": "{colour}", "image": "/{colour}.png", "offers": {{"price": "85.00"}}}}"#
+        )
+    };
+    let variants = colours.iter().map(variant).collect::<Vec<_>>().join(",");
+    Html(format!(
+        r#"<script type="application/ld+json">{{"@type": "ProductGroup", "name": "Bag", "brand": "Kind",
+        "hasVariant": [{variants}]}}</script>"#
+    ))
+    .into_response()
+}
+
+/// What a server has beside its pages of products: a listing of one, and pictures.
+fn one_product(path: &str) -> Response {
+    match path {
+        "/all?page=1" => Html("<a class=item href='/p/tote'></a>").into_response(),
+        "/red.png" => picture(10),
+        "/blue.png" => picture(250),
+        _ => not_found(),
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_is_gone_on_with_leaves_colours_that_it_retired() {
+    static NIGHT: AtomicUsize = AtomicUsize::new(1);
+    let reply: Reply = |path, _| match (path, NIGHT.load(Relaxed)) {
+        ("/p/tote", 1) => pictured(&["red", "blue"]),
+        _ => one_product(path),
+    };
+    let scraped = Scraped::new(reply, "structured").await;
+    scraped.run(CAPS, &[]).await.0.unwrap();
+    assert_eq!(scraped.states().await, states(&[("s/tote~blue", State::Ok), ("s/tote~red", State::Ok)]));
+    NIGHT.store(2, Relaxed);
+    scraped.run(CAPS, &[]).await.0.unwrap();
+    scraped.run(CAPS, &[]).await.0.unwrap();
+    assert_eq!(scraped.states().await, states(&[("s/tote~blue", State::Gone), ("s/tote~red", State::Gone)]));
+
+    let retired = states(&[("s/tote~blue", State::Retired), ("s/tote~red", State::Retired)]);
+    for _ in 0..2 {
+        let (end, _) = scraped.unfinished(CAPS, &[]).await;
+        assert_eq!(end.unwrap(), Counted { items: 2, pictures: 0 });
+        assert_eq!(scraped.states().await, retired);
+    }
+    assert_eq!(scraped.asked.times("/p/tote"), 4, "once a run");
+}
+
+#[tokio::test]
+async fn a_run_that_is_gone_on_with_leaves_colours_whose_page_did_not_answer() {
+    static NIGHT: AtomicUsize = AtomicUsize::new(1);
+    let reply: Reply = |path, _| match (path, NIGHT.load(Relaxed)) {
+        ("/p/tote", 1) => pictured(&["red", "blue"]),
+        ("/p/tote", 2) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        ("/p/tote", 3) => pictured(&["red", "green"]),
+        ("/p/tote", _) => pictured(&["red"]),
+        _ => one_product(path),
+    };
+    for after in [3, 4] {
+        NIGHT.store(1, Relaxed);
+        let scraped = Scraped::new(reply, "structured").await;
+        scraped.run(CAPS, &[]).await.0.unwrap();
+        for night in [2, after] {
+            NIGHT.store(night, Relaxed);
+            assert_eq!(scraped.unfinished(CAPS, &[]).await.0.unwrap(), Counted { items: 2, pictures: 0 });
+            let blocked = states(&[("s/tote~blue", State::Blocked), ("s/tote~red", State::Blocked)]);
+            assert_eq!(scraped.states().await, blocked);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_goes_on_with_a_retry_finds_the_colours_that_were_not_asked_for() {
+    static NIGHT: AtomicUsize = AtomicUsize::new(1);
+    let reply: Reply = |path, _| match (path, NIGHT.load(Relaxed)) {
+        ("/p/tote", 1) => pictured(&["red", "blue", "green"]),
+        ("/p/tote", 2) => not_found(),
+        ("/p/tote", _) => pictured(&["red", "blue"]),
+        _ => one_product(path),
+    };
+    let scraped = Scraped::new(reply, "structured").await;
+    scraped.run(CAPS, &[]).await.0.unwrap();
+    NIGHT.store(2, Relaxed);
+    let (end, _) = scraped.unfinished(CAPS, &[State::NoImage]).await;
+    assert_eq!(end.unwrap().items, 1, "green has no picture");
+    NIGHT.store(3, Relaxed);
+    let (end, tally) = scraped.unfinished(CAPS, &[]).await;
+    assert_eq!((end.unwrap(), tally.unseen), (Counted { items: 3, pictures: 2 }, 0));
+}
+
+#[tokio::test]
+async fn a_page_that_shows_one_colour_now_is_kept_as_one_item_when_it_fails() {
+    static NIGHT: AtomicUsize = AtomicUsize::new(1);
+    let reply: Reply = |path, _| match (path, NIGHT.load(Relaxed)) {
+        ("/p/tote", 1 | 4) => pictured(&["red", "blue"]),
+        ("/p/tote", 2) => product(1, "\"/red.png\""),
+        ("/p/tote", 5) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        _ => one_product(path),
+    };
+    let scraped = Scraped::new(reply, "structured").await;
+    let ids =
+        || scraped.journal.look(|journal| Ok(journal.ok_items()?.into_iter().map(|i| i.id.to_string()).collect()));
+    scraped.run(CAPS, &[]).await.0.unwrap();
+    NIGHT.store(2, Relaxed);
+    scraped.run(CAPS, &[]).await.0.unwrap();
+    NIGHT.store(3, Relaxed);
+    scraped.run(CAPS, &[]).await.0.unwrap();
+    let one = states(&[("s/tote", State::Gone), ("s/tote~blue", State::Ok), ("s/tote~red", State::Ok)]);
+    assert_eq!(scraped.states().await, one);
+    let offered: Vec<String> = ids().await.unwrap();
+    assert!(offered.contains(&"s/tote".into()), "{offered:?}");
+
+    NIGHT.store(4, Relaxed);
+    scraped.run(CAPS, &[]).await.0.unwrap();
+    let several = states(&[("s/tote~blue", State::Ok), ("s/tote~red", State::Ok)]);
+    assert_eq!(scraped.states().await, several, "its page was read, and shows colours");
+
+    // As an older version left it, after the colours and in the same run.
+    scraped.journal.with(|journal| put_blocked(journal, "tote")).await.unwrap();
+    NIGHT.store(5, Relaxed);
+    let (end, _) = scraped.run(CAPS, &[]).await;
+    assert_eq!(end.unwrap().items, 2);
+    let blocked = [("s/tote", State::Blocked), ("s/tote~blue", State::Blocked), ("s/tote~red", State::Blocked)];
+    assert_eq!(scraped.states().await, states(&blocked));
 }
 
 /// A feed of one product under this `X-Robots-Tag`.

@@ -104,10 +104,10 @@ fn a_step_from_the_cache_has_the_loss_of_one_without_it() {
     let dataset = pictures(&dir.path().join("data"), &[1, 3, 5, 7]);
     let cache = open(&dir.path().join("cache"), &dataset, &AUGMENT, &imagenet);
     let device = compute.device().clone().autodiff();
-    let spec = NetworkSpec {
+    let spec = |pooling| NetworkSpec {
         trunk: Architecture::Vgg16,
         trunk_sha256: imagenet.id().clone(),
-        pooling: Pooling::Joint,
+        pooling,
         block5_weight: 0.5,
         crops: 2,
         dense: 32,
@@ -115,7 +115,6 @@ fn a_step_from_the_cache_has_the_loss_of_one_without_it() {
         dropout: 0.0,
         classes: dataset.classes(),
     };
-    let top = Top::init(&spec, preprocess().size, &imagenet, &device).unwrap();
     let trunk = Trunk::load(&imagenet, compute.device()).unwrap();
     let (rows, views) = ([0, 1, 2, 3], [0, 1, 1, 0]);
     let frames: Vec<Vec<Picture>> = rows
@@ -129,8 +128,8 @@ fn a_step_from_the_cache_has_the_loss_of_one_without_it() {
         .collect();
     let uncached = trunk.forward(framed_inputs(&frames, &preprocess(), compute.device()));
     let loss_of = CrossEntropyLossConfig::new().init(&device);
-    let loss = |maps: TensorData| {
-        let (_, logits) = top.forward(Tensor::from_data(maps, &device));
+    let loss = |top: &Top, maps: &TensorData| {
+        let (_, logits) = top.forward(Tensor::from_data(maps.clone(), &device));
         let labels = Tensor::<1, Int>::from_data([0, 0, 1, 1], &device);
         f64::from(loss_of.forward(logits, labels).into_scalar::<f32>())
     };
@@ -139,8 +138,12 @@ fn a_step_from_the_cache_has_the_loss_of_one_without_it() {
     let off = |(a, b): (&f32, &f32)| (a - b).abs() / b.abs().max(1e-3);
     let worst = values(&cached).iter().zip(&values(&uncached)).map(off).fold(0.0, f32::max);
     assert!(worst > 0.0 && worst <= 1.0 / 2048.0, "f16 keeps 11 bits: off by {worst}");
-    let (cached, uncached) = (loss(cached), loss(uncached));
-    assert!((cached / uncached - 1.0).abs() < 1e-3, "cached {cached}, uncached {uncached}");
+    for pooling in [Pooling::Joint, Pooling::Masked] {
+        let mut top = Top::init(&spec(pooling), preprocess().size, &imagenet, &device).unwrap();
+        top.mask = top.mask.map(|mask| mask.undecided(&device));
+        let (cached, uncached) = (loss(&top, &cached), loss(&top, &uncached));
+        assert!((cached / uncached - 1.0).abs() < 1e-3, "{pooling:?}: cached {cached}, uncached {uncached}");
+    }
 }
 
 #[test]

@@ -98,8 +98,13 @@ fn add(dir: &Path, prefix: &str, split: Option<Split>, folder: &mut Folder) -> R
     for (name, path) in classes {
         let bag_type = BagType::new(&name);
         let class = Candidate { bag_type: Some(bag_type.clone()), split, ..Candidate::default() };
+        let first = folder.candidates.len();
         add_files(&path, &format!("{prefix}{name}/"), &class, folder)?;
-        folder.classes.insert(bag_type, path);
+        let files = &folder.candidates[first..];
+        // Notes or annotations beside the classes are left out, file by file.
+        if files.is_empty() || files.iter().any(is_meant_as_picture) {
+            folder.classes.insert(bag_type, path);
+        }
     }
     Ok(())
 }
@@ -131,6 +136,13 @@ fn holds_pictures(dir: &Path) -> Result<bool> {
     let mut folder = Folder::default();
     add_files(dir, "", &Candidate::default(), &mut folder)?;
     Ok(folder.candidates.iter().filter_map(|c| c.path.as_ref()).any(|path| is_picture(path)))
+}
+
+/// One that is cut off or an error page was meant as one all the same.
+pub(super) fn is_meant_as_picture(file: &Candidate) -> bool {
+    let name = file.name.to_ascii_lowercase();
+    [".jpg", ".jpeg", ".png", ".webp", ".gif"].iter().any(|end| name.ends_with(end))
+        || file.path.as_ref().is_some_and(|path| is_picture(path))
 }
 
 /// By its first bytes, as everywhere; a file that cannot be read cannot be imported either.

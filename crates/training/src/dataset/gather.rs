@@ -12,6 +12,7 @@ use goodtwin_imaging::{Fingerprint, Format, Picture, Refusal};
 use rayon::prelude::*;
 
 use super::check::Checked;
+use super::folder::is_meant_as_picture;
 use super::hold_out::{self, HoldOut, hold_out};
 use super::ties::{Tied, together};
 use super::{Error, Options, Result, card};
@@ -68,7 +69,9 @@ pub(super) fn gather(
     candidates.sort_by(|a, b| a.name.cmp(&b.name));
     let mut named: BTreeMap<BagType, BTreeSet<String>> = BTreeMap::new();
     for candidate in &candidates {
-        if let Some(class) = &candidate.bag_type {
+        // Of a crawl nobody named the classes: one of which no picture is whole is not there.
+        let by_somebody = candidate.item.is_none() && is_meant_as_picture(candidate);
+        if let Some(class) = candidate.bag_type.as_ref().filter(|_| by_somebody) {
             named.entry(class.clone()).or_default().insert(candidate.name.clone());
         }
     }

@@ -60,7 +60,8 @@ pub struct Picture<'a> {
 /// A family that two brands share goes with both, so that no family is in two splits.
 ///
 /// # Errors
-/// [`Error::Brands`] for a brand that no picture has, brands that leave nothing to train on, or no brands at all.
+/// [`Error::Brands`] for a brand that no picture has, brands that leave nothing to train on, no brands at all, or a part of
+/// which no picture would be tested.
 pub fn hold_out(pictures: &[Picture<'_>], what: &HoldOut, seed: u64, source: &Path) -> Result<(Vec<Split>, String)> {
     let members = |group: &dyn Fn(usize) -> String| -> Vec<String> { (0..pictures.len()).map(group).collect() };
     let refuse = |why: String| Err(Error::Brands { option: what.option(), path: source.into(), what: why });
@@ -109,6 +110,12 @@ pub fn hold_out(pictures: &[Picture<'_>], what: &HoldOut, seed: u64, source: &Pa
                 }
             };
             let by = if whole_brands { "brand" } else { "family" };
+            if held.is_empty() {
+                let several = if whole_brands { "brands" } else { "families" };
+                return refuse(format!(
+                    "part {number} of {of} would test no picture: expected fewer parts, of so few {several}"
+                ));
+            }
             let kept = match kept.is_empty() {
                 true => String::new(),
                 false => format!(", without the smallest {by} that has {}", kept.join(" and ")),
@@ -296,6 +303,17 @@ mod tests {
             let of = |from: usize, to: usize| (from..to).filter(|i| parts[*i] == part).count();
             assert_eq!((of(0, 30), of(30, 60)), (6, 6));
         }
+    }
+
+    #[test]
+    fn a_part_without_a_picture_is_refused() {
+        let pictures: Vec<(&str, String, &str)> =
+            (0..12).map(|i| (["able", "baker", "charlie"][i % 3], format!("f{i}"), "tote")).collect();
+        let pictures: Vec<(&str, &str, &str)> = pictures.iter().map(|(b, f, c)| (*b, f.as_str(), *c)).collect();
+        let part = |number| split(&pictures, HoldOut::Fold { brands: true, number, of: 5 });
+        let refused: Vec<String> = (1..=5).filter_map(|number| part(number).err()).map(|e| e.to_string()).collect();
+        assert_eq!(refused.len(), 2, "{refused:?}");
+        assert!(refused.iter().all(|e| e.contains("would test no picture: expected fewer parts")), "{refused:?}");
     }
 
     #[test]

@@ -188,6 +188,17 @@ fn a_class_of_which_there_is_nothing_is_refused_by_name() {
 }
 
 #[test]
+fn a_folder_of_notes_is_no_class() {
+    let dir = tempfile::tempdir().unwrap();
+    shoes(dir.path());
+    put(dir.path(), "annotations/1.xml", b"<annotation/>");
+    let dataset = run(dir.path(), 1).1.unwrap();
+    assert_eq!(dataset.classes().len(), 3);
+    let left_out: Vec<_> = dataset.manifest.left_out.iter().map(|one| one.file_name.as_str()).collect();
+    assert!(left_out.contains(&"annotations/1.xml"), "{left_out:?}");
+}
+
+#[test]
 fn a_split_may_lack_a_class_that_another_split_has() {
     let dir = tempfile::tempdir().unwrap();
     for (n, name) in ["train/tote/a", "train/tote/b", "train/clutch/c", "test/clutch/d"].iter().enumerate() {

@@ -162,12 +162,17 @@ fn expect_room(out: &Path) -> Result<()> {
 /// Go on with a run that was killed, from its last checkpoint or, where there is none yet, from the start.
 ///
 /// # Errors
-/// Exit 65 when recipe, data set or weights are not those that the run began with, exit 75 while another process is at work on it,
+/// Exit 65 when recipe, data set or weights are not those that the run began with, exit 73 when there is nothing left to do, exit 75 while another process is at work on it,
 /// and those of [`train`].
 pub fn resume(job: &Job<'_>) -> Result<Summary> {
     let out = &job.places.out;
     let card = RunCard::open(out)?;
     let lock = RunLock::take(&out.join(LOCK))?;
+    // Whoever held the lock before us may have come to the end.
+    if is_finished(out) {
+        remove_what_is_not_needed(out)?;
+        return Err(Error::Finished(out.clone()));
+    }
     let imagenet = job.recipe.trunk.load(&job.places.imagenet)?;
     card.check(&out.join(run_card::NAME), job.recipe, job.dataset, &imagenet)?;
     if card.backend != job.compute.backend() {
@@ -224,7 +229,7 @@ fn families(job: &Job<'_>, splits: &Splits) -> Result<Families> {
 /// How many pictures go through the network at once.
 fn part(job: &Job<'_>, classes: usize, splits: &Splits) -> Result<usize> {
     let pictures = splits.train.len();
-    let batch = job.recipe.batch_size.min(pictures);
+    let batch = job.recipe.batch(pictures);
     let Some(available) = job.memory else { return Ok(batch) };
     let estimate = Estimate::of(job.recipe, classes, pictures);
     let part = estimate.part(job.recipe, classes, pictures, available)?;
