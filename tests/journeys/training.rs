@@ -33,13 +33,7 @@ impl Bench {
             let bag = on_white(&Picture::decode(&fs::read(&picture).unwrap()).unwrap());
             fs::write(picture, bag.to_png()).unwrap();
         }
-        let rows = (0..24).map(|i| {
-            let class = ["broad", "narrow"][i / 12];
-            let row = json!({ "file_name": format!("{class}/{:02}.png", i % 12), "bag_type": class, "family": (i / 2).to_string() });
-            format!("{row}\n")
-        });
-        fs::write(bench.path("pictures/metadata.jsonl"), rows.collect::<String>()).unwrap();
-        run(goodtwin(["dataset", "import"]).arg(bench.path("pictures")).arg("--out").arg(bench.path("dataset"))).ok();
+        bench.import_in_pairs();
         bench.recipe("recipe", |text| {
             text.replace(
                 "'whitening'",
@@ -48,6 +42,17 @@ impl Bench {
             .replace("views = 1", "views = 2\ngrounds = 1.0")
         });
         bench
+    }
+
+    /// Import the pictures anew, each two of them as a family.
+    fn import_in_pairs(&self) {
+        let rows = (0..24).map(|i| {
+            let class = ["broad", "narrow"][i / 12];
+            let row = json!({ "file_name": format!("{class}/{:02}.png", i % 12), "bag_type": class, "family": (i / 2).to_string() });
+            format!("{row}\n")
+        });
+        fs::write(self.path("pictures/metadata.jsonl"), rows.collect::<String>()).unwrap();
+        run(goodtwin(["dataset", "import"]).arg(self.path("pictures")).arg("--out").arg(self.path("dataset"))).ok();
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -173,14 +178,7 @@ fn a_run_repeats_byte_for_byte_on_any_number_of_threads_and_through_kills() {
 #[test]
 fn a_loss_over_families_goes_on_through_kills_as_well() {
     let bench = Bench::new();
-    // Pairs of pictures are families.
-    let rows = (0..24).map(|i| {
-        let class = ["broad", "narrow"][i / 12];
-        let row = json!({ "file_name": format!("{class}/{:02}.png", i % 12), "bag_type": class, "family": (i / 2).to_string() });
-        format!("{row}\n")
-    });
-    fs::write(bench.path("pictures/metadata.jsonl"), rows.collect::<String>()).unwrap();
-    run(goodtwin(["dataset", "import"]).arg(bench.path("pictures")).arg("--out").arg(bench.path("dataset"))).ok();
+    bench.import_in_pairs();
     for (name, family, from) in
         [("pairs", "loss = 'supcon'", "block5"), ("classes", "loss = 'normalised-softmax'\nmargin = 0.2", "dense")]
     {

@@ -138,10 +138,6 @@ impl CatalogReader {
     pub fn open(dir: &Path) -> Result<Catalog> {
         // A link is followed once: one that is swapped while we read would give a part of each catalogue.
         let root = std::fs::canonicalize(dir).unwrap_or_else(|_| dir.into());
-        CatalogReader::read(root)
-    }
-
-    fn read(root: PathBuf) -> Result<Catalog> {
         let manifest = read_manifest(&root)?;
         let embeddings = read_file(&root, EMBEDDINGS, &manifest)?;
         let vectors = parse_vectors(&root.join(EMBEDDINGS), &embeddings, &manifest)?;

@@ -98,13 +98,8 @@ fn add(dir: &Path, prefix: &str, split: Option<Split>, folder: &mut Folder) -> R
     for (name, path) in classes {
         let bag_type = BagType::new(&name);
         let class = Candidate { bag_type: Some(bag_type.clone()), split, ..Candidate::default() };
-        let first = folder.candidates.len();
         add_files(&path, &format!("{prefix}{name}/"), &class, folder)?;
-        let files = &folder.candidates[first..];
-        // Notes or annotations beside the classes are left out, file by file.
-        if files.is_empty() || files.iter().any(is_meant_as_picture) {
-            folder.classes.insert(bag_type, path);
-        }
+        folder.classes.insert(bag_type, path);
     }
     Ok(())
 }
@@ -138,7 +133,7 @@ fn holds_pictures(dir: &Path) -> Result<bool> {
     Ok(folder.candidates.iter().filter_map(|c| c.path.as_ref()).any(|path| is_picture(path)))
 }
 
-/// One that is cut off or an error page was meant as one all the same.
+/// One that is cut off or an error page was meant as one all the same; notes and annotations beside the classes were not.
 pub(super) fn is_meant_as_picture(file: &Candidate) -> bool {
     let name = file.name.to_ascii_lowercase();
     [".jpg", ".jpeg", ".png", ".webp", ".gif"].iter().any(|end| name.ends_with(end))

@@ -115,15 +115,20 @@ pub struct Checkpoints {
     run: ContentId,
 }
 
+/// Where a run's checkpoints lie.
+pub fn folder(run_dir: &Path) -> PathBuf {
+    run_dir.join("checkpoints")
+}
+
 impl Checkpoints {
     /// Those of the run in this folder.
     pub fn of(run_dir: &Path, run: ContentId) -> Checkpoints {
-        Checkpoints { dir: run_dir.join("checkpoints"), run }
+        Checkpoints { dir: folder(run_dir), run }
     }
 
     /// Whether the run in this folder has any to go on from.
     pub fn exist(run_dir: &Path) -> bool {
-        run_dir.join("checkpoints/latest.json").exists()
+        folder(run_dir).join("latest.json").exists()
     }
 
     /// Write one, point at it, and remove all but it and the one before.
@@ -197,7 +202,7 @@ impl Checkpoints {
 
     /// Remove them all: the run in this folder is over.
     pub fn remove(run_dir: &Path) -> Result<()> {
-        let dir = run_dir.join("checkpoints");
+        let dir = folder(run_dir);
         match std::fs::remove_dir_all(&dir) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
                 Err(CoreError::disk(&dir, "remove the checkpoints", e).into())

@@ -200,7 +200,7 @@ pub fn is_finished(run: &Path) -> bool {
 /// # Errors
 /// Exit 74 where the disk refuses, exit 75 while another process is at work on the run.
 pub fn tidy(run: &Path) -> Result<()> {
-    if !run.join("checkpoints").exists() && !run.join(LOCK).exists() {
+    if !checkpoint::folder(run).exists() && !run.join(LOCK).exists() {
         return Ok(());
     }
     let _lock = RunLock::take(&run.join(LOCK))?;
@@ -383,22 +383,22 @@ pub fn train_seeds(job: &Job<'_>, seeds: &mut Seeds, mut each: impl FnMut(&Summa
     let group = &job.places.out;
     let imagenet = job.recipe.trunk.load(&job.places.imagenet)?;
     seeds.card.check(&seeds::file(group), job.recipe, job.dataset, &imagenet)?;
-    let finished = |folder: &str| {
-        let run = group.with_file_name(folder);
-        is_finished(&run).then(|| Checkpoint::open(&run).map(|checkpoint| checkpoint.card)).transpose()
-    };
     // A folder of this name may be another's: said before hours of work.
-    for SeedRun { seed, folder, .. } in &seeds.runs {
-        if let Some(model) = finished(folder)? {
-            seeds.card.with_seed(*seed).check_model(&group.with_file_name(folder), &model)?;
+    let known = |SeedRun { seed, folder, .. }: &SeedRun| -> Result<_> {
+        let out = group.with_file_name(folder);
+        let model = is_finished(&out).then(|| Checkpoint::open(&out)).transpose()?.map(|checkpoint| checkpoint.card);
+        if let Some(model) = &model {
+            seeds.card.with_seed(*seed).check_model(&out, model)?;
         }
-    }
+        Ok((*seed, out, model))
+    };
+    let runs = seeds.runs.iter().map(known).collect::<Result<Vec<_>>>()?;
     seeds.write(group)?;
-    for SeedRun { seed, folder, .. } in seeds.runs.clone() {
+    for (seed, out, model) in runs {
         let recipe = Recipe { seed, ..job.recipe.clone() };
-        let places = Places { out: group.with_file_name(&folder), ..job.places.clone() };
+        let places = Places { out, ..job.places.clone() };
         let job = Job { recipe: &recipe, places: &places, ..*job };
-        let metrics = match finished(&folder)? {
+        let metrics = match model {
             Some(model) => {
                 tidy(&places.out)?;
                 model.metrics
