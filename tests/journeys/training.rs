@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use goodtwin_core::RunLock;
 use goodtwin_imaging::Picture;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::support::{Ended, Small, binary, goodtwin, on_white, run, striped_folder, train, workspace};
@@ -95,6 +96,20 @@ impl Bench {
         }
     }
 
+    /// Start `goodtwin train`, and send it a signal as soon as `when` holds; it is given what stderr has.
+    fn signalled(&self, mut command: Command, signal: Signal, mut when: impl FnMut(&str) -> bool) -> Ended {
+        let stderr = self.path("stderr");
+        let written = fs::File::create(&stderr).unwrap();
+        let mut child = command.stdout(Stdio::null()).stderr(written).spawn().unwrap();
+        while !when(&fs::read_to_string(&stderr).unwrap()) {
+            assert!(child.try_wait().unwrap().is_none(), "{}", fs::read_to_string(&stderr).unwrap());
+            std::thread::yield_now();
+        }
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        let code = child.wait().unwrap().code().unwrap_or(-1);
+        Ended { code, stdout: String::new(), stderr: fs::read_to_string(&stderr).unwrap() }
+    }
+
     fn begin(&self, out: &str) -> Command {
         let mut command = goodtwin(["train", "--device", "cpu", "--config"]);
         command.arg(self.path("recipe.toml")).arg("--dataset").arg(self.path("dataset"));
@@ -143,7 +158,8 @@ fn a_run_repeats_byte_for_byte_on_any_number_of_threads_and_through_kills() {
     run(bench.begin("one-thread").env("RAYON_NUM_THREADS", "1")).ok();
     assert_eq!(bench.model("one-thread"), model, "the number of threads changes no sum");
 
-    // Killed while the cache is filled, at the first checkpoint, and after some steps more each time; the numbers are any.
+    // Killed while the cache is filled, asked to stop before the first step and between two, and killed after some steps more
+    // each time; the numbers are any.
     fs::remove_dir_all(bench.path("cache")).unwrap();
     let filling = || {
         let folders = fs::read_dir(bench.path("cache")).into_iter().flatten().flatten();
@@ -156,8 +172,16 @@ fn a_run_repeats_byte_for_byte_on_any_number_of_threads_and_through_kills() {
         command.arg(bench.path("killed"));
         command
     };
-    bench.killed(go_on(), || !bench.checkpoints("killed").is_empty());
-    for step in [3, 4, 9, 13] {
+    let ended = bench.signalled(go_on(), Signal::TERM, |said| said.contains("\nrun: "));
+    let says = format!("goodtwin train --resume {}` goes on with it", bench.path("killed").display());
+    assert!(ended.code == 130 && ended.stderr.contains(&format!("stopped; `{says}")), "{ended:?}");
+    assert!(bench.checkpoints("killed").is_empty());
+    let ended = bench.signalled(go_on(), Signal::INT, |_| bench.steps("killed").len() >= 3);
+    let taken = bench.steps("killed").len();
+    assert!(ended.code == 130 && ended.stderr.contains("once more to end at once"), "{ended:?}");
+    assert!(ended.stderr.contains(&format!("stopped after step {taken}; `{says}")), "{taken}: {ended:?}");
+    assert!(bench.checkpoints("killed").last().unwrap().ends_with(format!("step-{taken:08}")));
+    for step in [4, 9, 13] {
         bench.killed(go_on(), || bench.steps("killed").len() >= step);
         // Lines up to the kill are those of the whole run; half a line may be the last.
         let so_far = bench.steps("killed");
@@ -169,8 +193,9 @@ fn a_run_repeats_byte_for_byte_on_any_number_of_threads_and_through_kills() {
     assert_eq!(bench.model("killed"), model, "the kills have changed nothing");
     nothing_is_left_of_it(&bench.path("killed"));
 
-    let ended = bench.resume("killed").ok();
+    let ended = run(go_on().args(["--device", "cpu", "--config", "nowhere"])).ok();
     assert!(ended.stdout.contains("the run is finished"), "{}", ended.stdout);
+    assert!(ended.stderr.contains("not looked at, since the run is finished: --config, --device"), "{}", ended.stderr);
     let ended = bench.train("killed");
     assert_eq!(ended.code, 73, "{}", ended.stderr);
 }
@@ -389,6 +414,35 @@ fn settings_that_no_evaluation_can_use_are_said_before_a_picture_is_read() {
     assert!(ended.stderr.contains("the SHA-256 of the picture does not match"), "{}", ended.stderr);
 }
 
+#[test]
+fn an_import_says_what_it_came_to_and_what_is_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = striped_folder(dir.path(), &["broad", "narrow"], 4);
+    let rows = (0..8).map(|i| {
+        let (class, split) = (["broad", "narrow"][i / 4], if i % 4 == 3 { "test" } else { "train" });
+        let file = format!("{class}/{:02}.png", i % 4);
+        format!("{}\n", json!({ "file_name": file, "label": class, "split": split, "famly": i / 2, "width": 64 }))
+    });
+    fs::write(folder.join("metadata.jsonl"), rows.collect::<String>()).unwrap();
+    let ended = run(goodtwin(["dataset", "import"]).arg(&folder).arg("--out").arg(dir.path().join("out"))).ok();
+    assert!(ended.stdout.contains("came to: train 0.75 (6), validation 0.00 (0), test 0.25 (2)"), "{}", ended.stdout);
+    for says in [
+        "metadata.jsonl: unknown key `famly` in 8 lines, which is not used; did you mean `family`?",
+        "no validation picture: nothing chooses an epoch, and the last one will be kept",
+        "no test picture has another of its family",
+    ] {
+        assert!(ended.stderr.contains(says), "{says} is not in:\n{}", ended.stderr);
+    }
+    assert!(!ended.stderr.contains("width"), "{}", ended.stderr);
+
+    // A crawl's folder in place of the journal in it.
+    fs::write(dir.path().join("crawl.sqlite"), "").unwrap();
+    let mut build = goodtwin(["dataset", "build", "--crawl"]);
+    let ended = run(build.arg(dir.path()).arg("--out").arg(dir.path().join("built")));
+    let says = format!("a folder: expected the journal in it, --crawl {}", dir.path().join("crawl.sqlite").display());
+    assert!(ended.code == 65 && ended.stderr.contains(&says), "{}", ended.stderr);
+}
+
 /// All files below a folder.
 fn walk(dir: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(dir).unwrap().map(|e| e.unwrap().path());
@@ -416,6 +470,9 @@ fn a_report_says_who_asked_and_the_command_names_its_file() {
     let own = |page: &str| page.contains("are held out with all of their families and ask");
     let (name, held_out) = page(&eval(&small.dataset(), "held-out"));
     assert!(name == "report.html" && own(&held_out), "{name}: {held_out}");
+    let shown =
+        ["label_smoothing = 0.0\n", "<code>goodtwin train --config configs/recipes/seed.toml --dataset DIR</code>"];
+    assert!(shown.iter().all(|words| held_out.contains(words)), "{held_out}");
     let (name, all) = page(&eval(&small.dataset(), "all"));
     assert!(name == "report-all.html" && !own(&all), "{name}: {all}");
     assert!(all.contains("does not say what the run finds of bags that it has not seen"), "{all}");
@@ -436,7 +493,13 @@ fn several_seeds_have_a_mean_and_a_spread() {
     let bench = Bench::new();
     bench.recipe("recipe", |text| text.replace("epochs = 4", "epochs = 1"));
     let mut command = bench.begin("group");
-    let ended = run(command.args(["--seeds", "2"])).ok();
+    command.args(["--seeds", "2"]);
+    let ended = bench.signalled(command, Signal::INT, |_| !bench.steps("group-seed3").is_empty());
+    let says = format!("`goodtwin train --resume {}` goes on with it", bench.path("group").display());
+    assert!(ended.code == 130 && ended.stderr.contains(&says), "{ended:?}");
+    assert!(ended.stderr.contains("no test picture has another of its family"), "{}", ended.stderr);
+    assert!(!bench.path("group-seed4").exists(), "it stops as a whole");
+    let ended = run(goodtwin(["train", "--resume"]).arg(bench.path("group"))).ok();
     assert!(ended.stdout.contains("mean") && ended.stdout.contains("test_accuracy"), "{}", ended.stdout);
     let group: Value = serde_json::from_str(&fs::read_to_string(bench.path("group.seeds.json")).unwrap()).unwrap();
     let accuracy: Vec<f64> = ["group-seed3", "group-seed4"]

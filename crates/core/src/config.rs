@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{Error, Result};
@@ -19,6 +20,14 @@ pub fn load<T: DeserializeOwned>(path: &Path) -> Result<T> {
         _ => Error::Usage(format!("{}: cannot read the config: {e}", path.display())),
     })?;
     parse(&text).map_err(|what| Error::Usage(format!("{}: {what}", path.display())))
+}
+
+/// A value as TOML.
+///
+/// # Errors
+/// What TOML has no place for, such as a number above `i64::MAX`.
+pub fn to_toml<T: Serialize>(value: &T) -> Result<String, String> {
+    toml::to_string(value).map_err(|e| e.to_string())
 }
 
 /// Read TOML from text; the error has the line and the nearest known key, but no file name.
@@ -109,10 +118,19 @@ fn unknown_key(message: &str) -> String {
 
 /// The known word that is most like this one, if any is like it at all.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    most_like(word, known, 0.7)
+}
+
+/// The known word that this one was most likely meant to be, where other words are as good: `colour` of `color`, none of `price`.
+pub fn misspelt<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    most_like(word, known, 0.85)
+}
+
+fn most_like<'a>(word: &str, known: impl IntoIterator<Item = &'a str>, least: f64) -> Option<&'a str> {
     known
         .into_iter()
         .map(|k| (strsim::jaro_winkler(word, k), k))
-        .filter(|(score, _)| *score > 0.7)
+        .filter(|(score, _)| *score > least)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, k)| k)
 }

@@ -1,6 +1,7 @@
 //! How a person or a service manager ends a command that goes on for long: asked once, it ends in good order; asked twice, at
 //! once.
 
+use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::Failure;
@@ -27,4 +28,28 @@ pub fn asked_to_end() -> Result<impl Future<Output = ()> + Send + 'static, Failu
             std::process::exit(130);
         });
     })
+}
+
+/// The same for work that awaits nothing: `first` is called at the first signal, on a thread of its own.
+///
+/// # Errors
+/// As [`asked_to_end`].
+pub fn when_asked_to_end(first: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::new(70, format!("signals cannot be heard: {e}")))?;
+    let asked = {
+        let _entered = runtime.enter();
+        asked_to_end()?
+    };
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            asked.await;
+            first();
+            // The second signal is waited for on this thread too.
+            std::future::pending::<()>().await;
+        });
+    });
+    Ok(())
 }

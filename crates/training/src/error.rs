@@ -77,6 +77,14 @@ pub enum Error {
         /// The largest batch that fits; 0 where none does of which something is to be learned.
         largest: usize,
     },
+    /// The run was asked to stop, and has written a checkpoint (exit 130).
+    #[error("stopped after step {step}; `goodtwin train --resume {}` goes on with it", run.display())]
+    Stopped {
+        /// Steps taken, over all epochs.
+        step: usize,
+        /// The run, or the group of seeds that it is of.
+        run: PathBuf,
+    },
     /// The loss is no number any more (exit 70).
     #[error(
         "the loss became {loss} at epoch {epoch}, step {step}: lower the learning rate in a new run, since this one goes on as it began; {} lists the pictures of that step, \
@@ -107,6 +115,7 @@ impl Error {
             Error::Recipe { .. } => 2,
             Error::Memory { .. } | Error::BatchMemory { .. } => 69,
             Error::NotANumber { .. } => 70,
+            Error::Stopped { .. } => 130,
             Error::Exists(_) | Error::Unfinished(_) | Error::Finished(_) => 73,
         }
     }

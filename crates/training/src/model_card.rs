@@ -8,6 +8,7 @@ use goodtwin_vision::ModelCard;
 use serde_json::Value;
 
 use crate::evaluation::Evaluation;
+use crate::recipe;
 use crate::retrieval::{Figures, Metric};
 
 /// The card. Without an evaluation it has what the run noted of itself, and says what is missing.
@@ -69,8 +70,8 @@ pub fn markdown(name: &str, card: &ModelCard, evaluation: Option<&Evaluation>) -
         let _ = writeln!(text, "| {what} | `{id}` |");
     }
     let _ = writeln!(text, "| trained on | {} |", one_line(&card.device));
-    let recipe = serde_json::to_string_pretty(&card.recipe).expect("a JSON value serialises");
-    let _ = write!(text, "\n## Recipe\n\n```json\n{recipe}\n```\n");
+    let (language, recipe) = recipe::shown(&card.recipe);
+    let _ = write!(text, "\n## Recipe\n\n```{language}\n{}\n```\n", recipe.trim_end());
     if network.trunk.is_default() {
         text += "\n## Credit\n\nThe convolutions are VGG16's, trained on ImageNet by Karen Simonyan and Andrew Zisserman, Visual \
                  Geometry Group, University of Oxford (arXiv:1409.1556), under CC BY 4.0. Block 5 was changed by training; blocks \

@@ -7,6 +7,7 @@ use goodtwin_vision::preprocess::{Crop, Values};
 use goodtwin_vision::top::Activation;
 use goodtwin_vision::{Architecture, Pooling, Preprocess};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{Error, Result};
 
@@ -269,6 +270,22 @@ impl Recipe {
     }
 }
 
+/// The recipe that a model carries, for people, and the language that it is in: TOML, to be trained with again; JSON where it is
+/// of another version.
+pub fn shown(recipe: &Value) -> (&'static str, String) {
+    let own = serde_json::from_value::<Recipe>(recipe.clone()).ok();
+    match own.and_then(|recipe| config::to_toml(&recipe).ok()) {
+        Some(toml) => ("toml", toml),
+        None => ("json", serde_json::to_string_pretty(recipe).expect("a JSON value serialises")),
+    }
+}
+
+/// One of its values. JSON's values have f32 settings as f64, whose shortest digits are many and were written by nobody.
+pub fn value_shown(value: &Value) -> String {
+    let single = value.as_f64().filter(|v| value.is_f64() && f64::from(*v as f32) == *v);
+    single.map_or(value.to_string(), |v| format!("{:?}", v as f32))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -308,6 +325,24 @@ mod tests {
         assert!(error.to_string().contains("leave the line out"), "{error}");
         let error = load(format!("trunk = 'vgg19'\n{text}")).unwrap_err();
         assert!(error.to_string().contains("vgg16") && error.exit_code() == 2, "{error}");
+    }
+
+    #[test]
+    fn a_models_recipe_is_shown_as_it_can_be_written() {
+        let mut recipe = Recipe::load(&configs().join("training.toml")).unwrap();
+        (recipe.optimizer.label_smoothing, recipe.head.dropout) = (0.05, 0.45454545454545453);
+        let value = serde_json::to_value(&recipe).unwrap();
+        let (language, text) = shown(&value);
+        assert!(language == "toml" && text.contains("label_smoothing = 0.05\n"), "{text}");
+        assert_eq!(config::parse::<Recipe>(&text).unwrap(), recipe, "{text}");
+        assert_eq!(value_shown(&value["optimizer"]["label_smoothing"]), "0.05");
+        assert_eq!(value_shown(&value["head"]["dropout"]), "0.45454545454545453");
+        for (value, expected) in
+            [(Value::Null, "null"), (7.into(), "7"), (0.5.into(), "0.5"), ("adamw".into(), "\"adamw\"")]
+        {
+            assert_eq!(value_shown(&value), expected);
+        }
+        assert_eq!(shown(&serde_json::json!({ "name": "of old" })).0, "json");
     }
 
     #[test]

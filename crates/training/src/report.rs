@@ -3,9 +3,11 @@
 //! - [`render`]: what `goodtwin train` knows.
 //! - [`evaluated`](mod@evaluated): what `goodtwin eval` makes of it: the ladder, neighbours, mistakes.
 //! - `activation`: what of a picture speaks for its type.
+//! - `curves`: how losses and accuracies went.
 //! - `gallery`: small pictures inside of the page.
 
 mod activation;
+mod curves;
 mod evaluated;
 mod gallery;
 
@@ -15,6 +17,7 @@ use goodtwin_core::{Dataset, Split};
 use goodtwin_vision::ModelCard;
 
 use crate::metrics::Confusion;
+use crate::recipe;
 use crate::retrieval::Retrieval;
 use crate::train::Epoch;
 pub use evaluated::evaluated;
@@ -38,6 +41,7 @@ figure { margin: 0 } .curves { display: grid; grid-template-columns: repeat(auto
 .asked figure { width: 7.2rem } .asked img, .asked span { display: block; width: 7rem; height: 7rem; object-fit: contain; background: #fff; border: 3px solid transparent; border-radius: .3rem; box-sizing: border-box }
 .seen figure { width: 10.5rem } .seen .two { width: 21.3rem } .seen img { display: inline-block; width: 10.5rem; height: 10.5rem; border: 0 } .two img + img { margin-left: .3rem }
 .asked .right { border-color: var(--a) } .asked .query { border: 3px dashed var(--ink) } .asked .other { border: 1px solid var(--line) }
+@media (max-width: 40rem) { td, th { padding: .2rem .25rem; font-size: .8rem } td small { font-size: .7rem; white-space: normal } }
 ";
 
 /// The page of a run.
@@ -87,16 +91,10 @@ pub fn render(
         best_epoch,
         history.len(),
     );
-    page += "<h2>Curves</h2><div class=curves>";
-    page += &curves(("Loss", f64::MIN_POSITIVE), history, |e| Some(e.train_loss), |e| e.validation_loss);
-    page += &curves(("Accuracy", 1.0), history, |e| Some(e.train_accuracy), |e| e.validation_accuracy);
-    if history.iter().any(|e| e.train_family_loss.is_some()) {
-        page += &curves(("Loss over families", f64::MIN_POSITIVE), history, |e| e.train_family_loss, |_| None);
-    }
-    page += "</div><p>Training is measured on the augmented pictures with dropout, validation on the pictures as they are, without label smoothing.</p>";
+    page += &curves::section(card, history, Some(best_epoch));
     page += "<h2>Confusion matrix, test split</h2>";
     page += &matrix(confusion);
-    page += "<h2>Classes, test split</h2><table><tr><th>class<th>pictures<th>precision<th>recall</tr>";
+    page += "<h2>Classes, test split</h2><div class=wide><table><tr><th>class<th>pictures<th>precision<th>recall</tr>";
     for (i, class) in confusion.classes.iter().enumerate() {
         let pictures: usize = confusion.counts[i].iter().sum();
         let _ = write!(
@@ -107,7 +105,7 @@ pub fn render(
             confusion.recall(i)
         );
     }
-    page += "</table>";
+    page += "</table></div>";
     page += &provenance(card);
     page += "</html>\n";
     page
@@ -126,62 +124,9 @@ fn provenance(card: &ModelCard) -> String {
     ] {
         let _ = write!(html, "<tr><td>{what}<td style='text-align:left'><code>{}</code></tr>", escape(&value));
     }
-    let recipe = serde_json::to_string_pretty(&card.recipe).expect("a recipe serialises");
+    let (_, recipe) = recipe::shown(&card.recipe);
     let _ = write!(html, "</table></div><h2>Recipe</h2><pre>{}</pre>", escape(&recipe));
     html
-}
-
-const WIDTH: f64 = 420.0;
-const HEIGHT: f64 = 240.0;
-const MARGIN: f64 = 40.0;
-
-/// Two lines over the epochs, as a picture; the axis goes from 0 to the largest value, `least_top` at least.
-fn curves(
-    (title, least_top): (&str, f64),
-    history: &[Epoch],
-    train: impl Fn(&Epoch) -> Option<f64>,
-    validation: impl Fn(&Epoch) -> Option<f64>,
-) -> String {
-    let values: Vec<f64> = history.iter().flat_map(|e| [train(e), validation(e)]).flatten().collect();
-    let top = values.iter().copied().fold(least_top, f64::max);
-    let last = history.last().map_or(1, |e| e.epoch);
-    let x = |epoch: f64| MARGIN + (epoch - 1.0) / (last.max(2) - 1) as f64 * (WIDTH - 2.0 * MARGIN);
-    let y = |value: f64| HEIGHT - MARGIN - value / top * (HEIGHT - 2.0 * MARGIN);
-    let mut svg = format!(
-        "<figure><svg viewBox='0 0 {WIDTH} {HEIGHT}' role=img aria-label='{title} by epoch'><text x={MARGIN} y=20>{title}</text>"
-    );
-    for part in 0..=4 {
-        let value = top * f64::from(part) / 4.0;
-        let _ = write!(
-            svg,
-            "<line x1={MARGIN} x2={x2} y1={y:.1} y2={y:.1} stroke='var(--line)'/><text x={x1} y={t:.1} text-anchor=end>{value:.2}</text>",
-            x2 = WIDTH - MARGIN,
-            y = y(value),
-            x1 = MARGIN - 5.0,
-            t = y(value) + 4.0,
-        );
-    }
-    let mut line = |name: &str, ink: &str, at: f64, of: &dyn Fn(&Epoch) -> Option<f64>| {
-        let points: Vec<(f64, f64)> = history.iter().filter_map(|e| Some((x(e.epoch as f64), y(of(e)?)))).collect();
-        if points.is_empty() {
-            return;
-        }
-        let path: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
-        let _ = write!(svg, "<polyline fill=none stroke='{ink}' stroke-width=2 points='{}'/>", path.join(" "));
-        for (x, y) in points {
-            let _ = write!(svg, "<circle cx={x:.1} cy={y:.1} r=2.5 fill='{ink}'/>");
-        }
-        let _ = write!(svg, "<text x={at} y=20 style='fill:{ink}'>{name}</text>");
-    };
-    line("training", "var(--b)", WIDTH - MARGIN - 150.0, &train);
-    line("validation", "var(--a)", WIDTH - MARGIN - 70.0, &validation);
-    let _ = write!(
-        svg,
-        "<text x={} y={} text-anchor=end>epoch {last}</text></svg></figure>",
-        WIDTH - MARGIN,
-        HEIGHT - 12.0
-    );
-    svg
 }
 
 /// Rows are what pictures are, columns what they were taken for; a cell's strength is its share of the row.
@@ -222,6 +167,17 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\'', "&#39;").replace('"', "&quot;")
 }
 
+/// A sentence of ours that may hold strangers' names: what is between backticks is code.
+fn prose(text: &str) -> String {
+    let escaped = escape(text);
+    let parts: Vec<&str> = escaped.split('`').collect();
+    if parts.len().is_multiple_of(2) {
+        return escaped;
+    }
+    let part = |(i, part): (usize, &&str)| if i % 2 == 1 { format!("<code>{part}</code>") } else { part.to_string() };
+    parts.iter().enumerate().map(part).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use goodtwin_core::BagType;
@@ -236,18 +192,8 @@ mod tests {
     }
 
     #[test]
-    fn a_run_of_one_epoch_without_validation_has_curves() {
-        let epoch = Epoch {
-            epoch: 1,
-            step: 4,
-            train_loss: 0.5,
-            train_family_loss: None,
-            train_accuracy: 0.8,
-            validation_loss: None,
-            validation_accuracy: None,
-            seconds: 1.0,
-        };
-        let svg = curves(("Loss", 1.0), &[epoch], |e| Some(e.train_loss), |e| e.validation_loss);
-        assert!(svg.contains("training") && !svg.contains("validation") && !svg.contains("NaN"), "{svg}");
+    fn words_between_backticks_are_code_and_strangers_stay_text() {
+        assert_eq!(prose("`<b>`: run `goodtwin eval`"), "<code>&lt;b&gt;</code>: run <code>goodtwin eval</code>");
+        assert_eq!(prose("`two` and one ` alone"), "`two` and one ` alone");
     }
 }

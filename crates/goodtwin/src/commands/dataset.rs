@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use goodtwin_core::terminal::{lines, note};
 use goodtwin_core::{Dataset, DatasetReader, Split};
-use goodtwin_scraper::Manifest;
+use goodtwin_scraper::{JOURNAL, Manifest};
 use goodtwin_training::Ui;
 use goodtwin_training::dataset::check::NAMED;
 use goodtwin_training::dataset::{self, HoldOut, Options};
@@ -104,6 +104,7 @@ fn fold(text: &str) -> Result<(usize, usize), String> {
 pub fn run(args: Args) -> Outcome {
     let made = match args.command {
         Command::Build { crawl, target } => {
+            refuse_folder(&crawl)?;
             let Manifest { id, items, images_dir, .. } = Manifest::read(&crawl)?;
             with_progress(&target, |options| dataset::build(&items, &images_dir, &id, &target.out, options))?
         }
@@ -112,7 +113,23 @@ pub fn run(args: Args) -> Outcome {
         }
         Command::Check { dir, json } => return check(&dir, json),
     };
-    say(summary(&made).trim_end())
+    say(summary(&made).trim_end())?;
+    for lack in dataset::lacks(&made) {
+        note(lack);
+    }
+    Ok(())
+}
+
+/// The crawl's own folder is what people give for its journal.
+fn refuse_folder(crawl: &Path) -> Outcome {
+    let journal = crawl.join(JOURNAL);
+    match journal.is_file() {
+        true => Err(Failure::new(
+            65,
+            format!("{}: a folder: expected the journal in it, --crawl {}", crawl.display(), journal.display()),
+        )),
+        false => Ok(()),
+    }
 }
 
 fn check(dir: &Path, json: bool) -> Outcome {
@@ -175,6 +192,8 @@ fn summary(made: &Dataset) -> String {
         table.push(table_row(class.as_str(), row));
     }
     table.push(table_row("total", totals));
+    let of_all = |n: usize| n as f64 / totals[3] as f64;
+    let [train, validation, test, _] = totals.map(|n| format!("{:.2} ({n})", of_all(n)));
     let width = table.iter().map(|[class, ..]| class.chars().count()).max().unwrap_or(0);
     let mut text = String::new();
     for [class, train, validation, test, total] in &table {
@@ -182,6 +201,7 @@ fn summary(made: &Dataset) -> String {
     }
     text += &left_out(made);
     let _ = writeln!(text, "split: {}", made.manifest.split);
+    let _ = writeln!(text, "  came to: train {train}, validation {validation}, test {test}");
     let _ = writeln!(text, "data set: {}", made.root.display());
     let _ = writeln!(text, "id: {}", made.id());
     lines(&text)
@@ -231,6 +251,7 @@ mod tests {
         };
         let text = summary(&Dataset { root: "d\u{1b}[31m".into(), manifest, rows: vec![] });
         assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
+        assert!(text.contains("came to: train 1.00 (2), validation 0.00 (0), test 0.00 (0)"), "{text}");
         assert!(text.contains("a\\u{1b}[2J\\nid: forged") && text.contains("data set: d\\u{1b}[31m"), "{text}");
     }
 }

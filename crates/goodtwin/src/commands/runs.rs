@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use goodtwin_core::terminal::{lines, note};
 use goodtwin_training::bootstrap::{Bootstrap, Estimate};
+use goodtwin_training::recipe::value_shown;
 use goodtwin_training::runs::{Compared, Listed, compare, list, pool};
 use goodtwin_training::seed_group::SeedGroup;
 
@@ -156,7 +157,7 @@ fn describe(compared: &Compared) -> String {
     }
     text += "\nthe recipes differ in\n";
     for (key, [a, b]) in &compared.recipe {
-        text += &format!("{key:<24} {:<21} {b}\n", a.to_string());
+        text += &format!("{key:<24} {:<21} {}\n", value_shown(a), value_shown(b));
     }
     text
 }

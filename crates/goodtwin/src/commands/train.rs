@@ -1,17 +1,20 @@
 //! `goodtwin train`: a data set and a recipe in, a run folder out.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use goodtwin_core::terminal::note;
 use goodtwin_core::{Dataset, DatasetReader};
-use goodtwin_training::train::run_card::RunCard;
+use goodtwin_training::dataset::lacks;
+use goodtwin_training::train::run_card::{self, RunCard};
 use goodtwin_training::train::seeds::{self, Seeds};
-use goodtwin_training::train::{self, Job, Places, Summary};
+use goodtwin_training::train::{self, Job, Places, Stop, Summary};
 use goodtwin_training::{Error, Recipe, Ui, memory};
 use goodtwin_vision::{Compute, DeviceChoice};
 
 use crate::exit::{Failure, Outcome, say};
+use crate::signals;
 
 /// Fine-tune the last block of a trunk, a dense and a softmax layer: of VGG16, or of the trunk that the recipe names.
 #[derive(clap::Args)]
@@ -28,7 +31,7 @@ pub struct Args {
     /// So many runs, OUT-seedN each, from the recipe's seed on; OUT.seeds.json has mean and spread
     #[arg(long, value_name = "COUNT", conflicts_with = "resume", value_parser = clap::value_parser!(u8).range(2..=100))]
     seeds: Option<u8>,
-    /// Go on with a run, or a group of seeds, that was killed; recipe, data set and weights are those that it began with
+    /// Go on with a run, or a group of seeds, that was stopped (Ctrl-C, SIGTERM) or killed; recipe, data set and weights are those that it began with
     #[arg(long, value_name = "RUN")]
     resume: Option<PathBuf>,
     /// auto takes a real GPU if there is one; gpu takes any Vulkan adapter, software included [default: auto]
@@ -80,6 +83,17 @@ fn begin(args: Args) -> Outcome {
 fn resume(args: Args, run: PathBuf) -> Outcome {
     if train::is_finished(&run) {
         train::tidy(&run)?;
+        let given = [
+            ("--config", args.config.is_some()),
+            ("--dataset", args.dataset.is_some()),
+            ("--device", args.device.is_some()),
+            ("--weights", args.weights.is_some()),
+            ("--cache", args.cache.is_some()),
+        ];
+        let unused: Vec<&str> = given.iter().filter(|(_, given)| *given).map(|(option, _)| *option).collect();
+        if !unused.is_empty() {
+            note(format_args!("not looked at, since the run is finished: {}", unused.join(", ")));
+        }
         return say(format_args!("{}: the run is finished; there is nothing to go on with", run.display()));
     }
     let mut group = Seeds::open(&run)?;
@@ -106,15 +120,33 @@ fn resume(args: Args, run: PathBuf) -> Outcome {
 }
 
 fn with_job(recipe: &Recipe, dataset: &Dataset, places: &Places, run: impl FnOnce(&Job<'_>) -> Outcome) -> Outcome {
+    let stop = Arc::new(Stop::default());
+    let (asked, out) = (stop.clone(), places.out.clone());
+    signals::when_asked_to_end(move || end(&asked, &out))?;
     let compute = Compute::choose(places.device)?;
     note(format_args!("device: {}", compute.describe()));
     note(format_args!("data set: {} pictures, id {}", dataset.rows.len(), dataset.id().short()));
+    for lack in lacks(dataset) {
+        note(lack);
+    }
     let out = places.out.display();
     note(format_args!("run: {out}; if it is stopped, `goodtwin train --resume {out}` goes on with it"));
     let (ui, now) = (Ui::detect(), clock());
     // What a graphics card has free its driver does not say.
     let memory = if compute.is_gpu() { None } else { memory::available() };
-    run(&Job { recipe, dataset, places, compute: &compute, ui: &ui, memory, now: &now })
+    run(&Job { recipe, dataset, places, compute: &compute, ui: &ui, memory, now: &now, stop: &stop })
+}
+
+/// In good order while steps are taken. At once before and after them: what the trunk worked out is kept.
+fn end(stop: &Stop, out: &Path) {
+    if stop.ask() {
+        return note("goodtwin: stopping with the step in hand; once more to end at once");
+    }
+    match out.join(run_card::NAME).exists() || seeds::file(out).exists() {
+        true => note(format_args!("goodtwin: stopped; `goodtwin train --resume {}` goes on with it", out.display())),
+        false => note("goodtwin: stopped before the run began"),
+    }
+    std::process::exit(130);
 }
 
 /// The time since 1970, which a clock that is set meanwhile does not turn back.

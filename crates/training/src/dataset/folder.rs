@@ -4,13 +4,17 @@
 //! may lie below folders called `train`, `validation` and `test`, with no other folder of pictures beside them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
+use goodtwin_core::config::misspelt;
 use goodtwin_core::dataset::read_json_lines;
+use goodtwin_core::terminal::note;
 use goodtwin_core::{BagType, ContentId, Error as CoreError, Split};
 use goodtwin_imaging::Format;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -51,6 +55,55 @@ struct Line {
     licence: Option<String>,
     #[serde(default, deserialize_with = "split")]
     split: Option<Split>,
+}
+
+/// The keys of [`Line`].
+const KEYS: [&str; 12] = [
+    "file_name",
+    "bag_type",
+    "label",
+    "family",
+    "brand",
+    "title",
+    "colour",
+    "background",
+    "source",
+    "licence",
+    "license",
+    "split",
+];
+
+/// A key that is none, but is much like one that its line lacks.
+#[derive(Debug, PartialEq)]
+struct Misspelt {
+    key: String,
+    meant: &'static str,
+    lines: usize,
+}
+
+impl fmt::Display for Misspelt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Misspelt { key, meant, lines } = self;
+        let plural = if *lines == 1 { "" } else { "s" };
+        write!(f, "unknown key `{key}` in {lines} line{plural}, which is not used; did you mean `{meant}`?")
+    }
+}
+
+fn misspelt_keys(lines: &[BTreeMap<String, IgnoredAny>]) -> Vec<Misspelt> {
+    let mut counts: BTreeMap<(&str, &'static str), usize> = BTreeMap::new();
+    for line in lines {
+        let is_told = |key: &str| match key {
+            "bag_type" | "label" => line.contains_key("bag_type") || line.contains_key("label"),
+            key => line.contains_key(key),
+        };
+        for key in line.keys().filter(|key| !KEYS.contains(&key.as_str())) {
+            if let Some(meant) = misspelt(key, KEYS).filter(|meant| !is_told(meant)) {
+                *counts.entry((key, meant)).or_default() += 1;
+            }
+        }
+    }
+    let found = counts.into_iter();
+    found.map(|((key, meant), lines)| Misspelt { key: key.into(), meant, lines }).collect()
 }
 
 /// Families and labels are often numbers; nothing and an empty text are the same.
@@ -151,6 +204,10 @@ fn add_lines(dir: &Path, prefix: &str, split: Option<Split>, folder: &mut Folder
     let path = dir.join("metadata.jsonl");
     let bytes = std::fs::read(&path).map_err(|e| CoreError::read(&path, "metadata", e))?;
     folder.metadata.insert(format!("{prefix}metadata.jsonl"), ContentId::of(&bytes));
+    // Before an error that a line lacks a key: this says how it is spelt there.
+    for one in misspelt_keys(&read_json_lines(&path, &bytes)?) {
+        note(format_args!("{}: {one}", path.display()));
+    }
     for line in read_json_lines::<Line>(&path, &bytes)? {
         let inside =
             Path::new(&line.file_name).components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
@@ -198,4 +255,22 @@ fn list(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
     }
     all.sort();
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_is_nearly_one_is_named_and_columns_of_others_are_not() {
+        let text = r#"{"file_name": "1.png", "bag_typ": "tote", "color": "red", "width": 3, "price": 9, "style": "s", "rating": 4}
+            {"filename": "2.png", "bag_typ": "tote", "label": "tote", "brand": "Able", "brand_url": "u", "license": "l"}
+            {"file_name": "3.png", "bag_typ": "tote", "item": {"id": 3}, "sha256": "0", "height": 2, "image": "i", "text": "t"}"#;
+        let found = misspelt_keys(&read_json_lines(Path::new("m"), text.as_bytes()).unwrap());
+        let named = |key: &str, meant, lines| Misspelt { key: key.into(), meant, lines };
+        let expected =
+            [named("bag_typ", "bag_type", 2), named("color", "colour", 1), named("filename", "file_name", 1)];
+        assert_eq!(found, expected);
+        assert!(found[0].to_string().starts_with("unknown key `bag_typ` in 2 lines"), "{}", found[0]);
+    }
 }

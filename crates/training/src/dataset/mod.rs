@@ -9,6 +9,7 @@
 //! - [`split`]: which family goes where, and which families must go together.
 //! - [`hold_out`]: what is held out: families, or whole brands.
 //! - [`check`]: whether anything of a data set is on both sides of its split.
+//! - [`lacks`](mod@lacks): what it lacks that a run has use for.
 //! - [`card`]: its `README.md` and `croissant.json`.
 //! - [`error`]: why there is no data set.
 //!
@@ -22,6 +23,7 @@ mod folder;
 mod gather;
 pub mod hold_out;
 mod import;
+pub mod lacks;
 pub mod split;
 pub mod ties;
 
@@ -30,6 +32,7 @@ pub use check::check;
 pub use error::{Error, Result};
 pub use hold_out::HoldOut;
 pub use import::import;
+pub use lacks::lacks;
 
 /// How a data set is made.
 pub struct Options<'a> {

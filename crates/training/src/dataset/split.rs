@@ -21,7 +21,7 @@ fn share(split: Split) -> f64 {
 /// How [`by_family`] splits, for a person.
 pub fn describe(seed: u64) -> String {
     let shares = [Split::Train, Split::Validation, Split::Test].map(|split| format!("{split} {}", share(split)));
-    format!("by family, seed {seed}: {}", shares.join(", "))
+    format!("by family, seed {seed}, aiming at {}", shares.join(", "))
 }
 
 /// One picture, as far as the split asks.

@@ -6,7 +6,7 @@ use goodtwin_core::{Dataset, Split};
 use goodtwin_vision::Embedder;
 
 use super::gallery::{Gallery, Shown};
-use super::{STYLE, curves, escape, matrix, provenance};
+use super::{STYLE, curves, escape, matrix, prose, provenance};
 use crate::Result;
 use crate::bootstrap::Estimate;
 use crate::evaluation::{Classification, Evaluation, Group, Kind, Queries, Rung};
@@ -38,7 +38,7 @@ pub fn evaluated(
          <p>Measured on <b>{2}</b>, {3} pictures: {4} A picture asks, and the gallery is every other picture of the set. \
          Intervals are 95 %, from {5} resamples that draw families, since pictures of one family are nearly one picture.</p>",
         escape(title),
-        escape(&evaluation.headline),
+        prose(&evaluation.headline),
         escape(&evaluation.dataset.name),
         dataset.rows.len(),
         who_asks(dataset, evaluation),
@@ -76,17 +76,7 @@ pub fn evaluated(
         page += &seeds(group);
     }
     if !history.is_empty() {
-        page += "<h2>Curves</h2><div class=curves>";
-        page += &curves(("Loss", f64::MIN_POSITIVE), history, |e| Some(e.train_loss), |e| e.validation_loss);
-        page += &curves(("Accuracy", 1.0), history, |e| Some(e.train_accuracy), |e| e.validation_accuracy);
-        if history.iter().any(|e| e.train_family_loss.is_some()) {
-            page += &curves(("Loss over families", f64::MIN_POSITIVE), history, |e| e.train_family_loss, |_| None);
-        }
-        page += "</div><p>Training is measured on the augmented pictures with dropout, validation on the pictures as they are.";
-        if let Some(best) = best_epoch {
-            let _ = write!(page, " Epoch {best} of {} was kept.", history.len());
-        }
-        page += "</p>";
+        page += &curves::section(card, history, best_epoch);
     }
     page += "<h2>What the measures are</h2><dl class=words><dt>Recall@k<dd>The share of queries with one of their family among \
              the nearest k.<dt>mAP@R<dd>With R pictures of the family in the gallery: the precisions at each of them among the \
@@ -183,7 +173,7 @@ fn ladder(rungs: &[Rung], label: &str, figures: impl Fn(&Rung) -> Option<&Figure
     }
     svg += "</svg><figcaption>";
     for rung in rungs.iter().filter(|r| r.note.is_some()) {
-        let _ = write!(svg, "{}: {}. ", escape(&rung.features), escape(rung.note.as_deref().unwrap_or_default()));
+        let _ = write!(svg, "{}: {}. ", escape(&rung.features), prose(rung.note.as_deref().unwrap_or_default()));
     }
     svg + "</figcaption></figure>"
 }

@@ -13,7 +13,7 @@
 //! - [`loss`]: what a step is to lower; [`families`]: what families add to it.
 //! - [`schedule`], [`optimizer`]: from a gradient to a step.
 //! - [`averaging`]: the mean of the weights over the last steps.
-//! - [`steps`]: the loop.
+//! - [`steps`]: the loop; [`stop`]: how it is ended before its time.
 //! - [`checkpoint`], [`run_card`]: where a run goes on after a kill, and what it is made of.
 //! - [`log`][]: `metrics.jsonl`.
 //! - [`seeds`]: several runs that differ in their seed.
@@ -37,6 +37,7 @@ pub mod schedule;
 pub mod seeds;
 pub mod splits;
 pub mod steps;
+pub mod stop;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -67,6 +68,7 @@ use run_card::RunCard;
 use seeds::{SeedRun, Seeds};
 use splits::Splits;
 use steps::{Progress, Steps};
+pub use stop::Stop;
 
 /// What to train, on what, and where.
 pub struct Job<'a> {
@@ -84,6 +86,8 @@ pub struct Job<'a> {
     pub memory: Option<u64>,
     /// The time, since the beginning of 1970; it never goes back.
     pub now: &'a dyn Fn() -> Duration,
+    /// Ends it before its time.
+    pub stop: &'a Stop,
 }
 
 /// Where a run reads and writes.
@@ -123,7 +127,7 @@ const LOCK: &str = "run.lock";
 ///
 /// # Errors
 /// See [`Error`]; all that can be checked is checked before the trunk runs. An error before the first checkpoint leaves no
-/// run folder; after it, [`resume`] goes on. Exit 75 while another process is at work on the run.
+/// run folder; after it, [`resume`] goes on. Exit 75 while another process is at work on the run, 130 where it was stopped.
 pub fn train(job: &Job<'_>) -> Result<Summary> {
     let out = &job.places.out;
     let classes = job.dataset.classes();
@@ -381,6 +385,11 @@ fn move_into(from: &Path, to: &Path, last: &str) -> Result<()> {
 /// [`train`] and [`resume`], from the first run that fails.
 pub fn train_seeds(job: &Job<'_>, seeds: &mut Seeds, mut each: impl FnMut(&Summary)) -> Result<()> {
     let group = &job.places.out;
+    // It goes on as a whole.
+    let of_group = |e| match e {
+        Error::Stopped { step, .. } => Error::Stopped { step, run: group.clone() },
+        e => e,
+    };
     let imagenet = job.recipe.trunk.load(&job.places.imagenet)?;
     seeds.card.check(&seeds::file(group), job.recipe, job.dataset, &imagenet)?;
     // A folder of this name may be another's: said before hours of work.
@@ -405,7 +414,7 @@ pub fn train_seeds(job: &Job<'_>, seeds: &mut Seeds, mut each: impl FnMut(&Summa
             }
             None => {
                 let begun = RunCard::open(&places.out).is_ok();
-                let summary = if begun { resume(&job)? } else { train(&job)? };
+                let summary = if begun { resume(&job) } else { train(&job) }.map_err(of_group)?;
                 each(&summary);
                 summary.card.metrics
             }

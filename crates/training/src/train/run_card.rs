@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Job;
+use crate::recipe::value_shown;
 use crate::{Recipe, Result};
 
 const FORMAT: u32 = 1;
@@ -116,7 +117,7 @@ impl RunCard {
             Err(CoreError::Mismatch { path: file.into(), part, expected, received }.into())
         };
         if let Some((key, expected, received)) = first_difference("", &as_json(&self.recipe), recipe) {
-            return refuse(format!("the recipe's `{key}`"), expected.to_string(), received.to_string());
+            return refuse(format!("the recipe's `{key}`"), value_shown(&expected), value_shown(&received));
         }
         if *dataset != self.dataset.id {
             return refuse("the id of the data set".into(), self.dataset.id.to_string(), dataset.to_string());

@@ -132,6 +132,7 @@ impl Steps<'_> {
         let mut pace = Pace { step: from, written: (job.now)(), cost: Duration::ZERO };
         let bar = job.ui.bar((epochs * steps) as u64, "training");
         bar.set_position(at.state.step as u64);
+        let heeding = job.stop.heed();
 
         while at.state.history.len() < epochs {
             let epoch = at.state.history.len() + 1;
@@ -158,11 +159,15 @@ impl Steps<'_> {
                     return Err(not_a_number(job, pass.loss, epoch, at.state.step + 1, batch));
                 }
                 // The loss shows that these weights are sound: those after the step have yet to show it.
-                if pace.is_due(at.state.step, (job.now)()) {
+                let stop = job.stop.asked();
+                if pace.is_due(at.state.step, (job.now)(), stop) {
                     let began = (job.now)();
                     at.state.written = log.sync()?;
                     self.checkpoints.save(&at.state, &at.tensors())?;
                     pace.wrote(at.state.step, began, (job.now)());
+                }
+                if stop {
+                    return Err(Error::Stopped { step: at.state.step, run: job.places.out.clone() });
                 }
                 let gradients = pass.gradients.grads();
                 at.learner = at.optimizer.step(&rates(&recipe.optimizer, factor), at.learner.clone(), gradients);
@@ -187,8 +192,13 @@ impl Steps<'_> {
             log.append(&Line::Epoch(line.clone()), seconds())?;
             at.state.history.push(line);
         }
+        drop(heeding);
         bar.finish_and_clear();
         at.state.written = log.sync()?;
+        if job.stop.asked() {
+            self.checkpoints.save(&at.state, &at.tensors())?;
+            return Err(Error::Stopped { step: at.state.step, run: job.places.out.clone() });
+        }
         Ok((at.state, at.best.expect("a recipe has at least one epoch, and each is compared")))
     }
 
@@ -300,8 +310,9 @@ struct Pace {
 }
 
 impl Pace {
-    fn is_due(&self, step: usize, now: Duration) -> bool {
-        self.step != Some(step) && now.saturating_sub(self.written) >= self.cost * CHECKPOINT_PACE
+    /// `last`: no other will follow.
+    fn is_due(&self, step: usize, now: Duration, last: bool) -> bool {
+        self.step != Some(step) && (last || now.saturating_sub(self.written) >= self.cost * CHECKPOINT_PACE)
     }
 
     fn wrote(&mut self, step: usize, started: Duration, ended: Duration) {
