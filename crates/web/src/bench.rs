@@ -21,7 +21,7 @@ use crate::upload::SILENCE;
 
 /// Bodies that are being received at a time.
 pub(crate) const RECEIVING: usize = 32;
-/// How long a body waits to be received: until those that have fallen silent are given up.
+/// How long a body waits to be received: until those that have fallen silent, or trickle, are given up.
 const WAIT: Duration = SILENCE.saturating_add(Duration::from_secs(1));
 /// Photos that wait or are on the bench.
 pub(crate) const QUEUE: usize = 16;

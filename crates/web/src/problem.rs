@@ -7,6 +7,8 @@ use axum::response::{Html, IntoResponse, Response};
 use goodtwin_imaging::Refusal;
 use serde_json::json;
 
+use crate::words::quoted;
+
 /// What went wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -97,7 +99,7 @@ struct Page<'a> {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        match (Page { title: &self.title, text: &self.text }).render() {
+        match (Page { title: &self.title, text: &quoted(&self.text) }).render() {
             Ok(html) => self.with_status(Html(html)),
             Err(_) => self.with_status(self.text.clone()),
         }

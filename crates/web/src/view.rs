@@ -10,7 +10,7 @@ use rust_decimal::Decimal;
 use crate::App;
 use crate::filters::{Asked, FilterForm, currencies};
 use crate::queries::Query;
-use crate::words::{capital, day, grouped, money, web_address, with_article};
+use crate::words::{capital, day, grouped, money, quoted, web_address, with_article};
 
 /// `GET /`
 #[derive(Template)]
@@ -208,7 +208,7 @@ impl Results {
                 .into(),
             colours: colours(&form.colour, asked.colour_weight),
             offers: app.catalog.items().any(|row| row.item.is_some()),
-            wrong: asked.wrong.clone(),
+            wrong: asked.wrong.iter().map(|what| quoted(what)).collect(),
             twins: twins.iter().map(|twin| Card::new(twin, asked, exchange)).collect(),
             more: more.then(|| more_address(&subject.path, form, asked.show, app.config.page_size)),
             without,

@@ -46,6 +46,19 @@ pub(crate) fn capital(text: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
+/// “x” for `x`, as our messages for a terminal quote what somebody wrote.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut opens = false;
+    let quote = |letter| match letter {
+        '`' => {
+            opens = !opens;
+            if opens { '“' } else { '”' }
+        }
+        letter => letter,
+    };
+    text.chars().map(quote).collect()
+}
+
 /// "a tote", "an evening bag"
 pub(crate) fn with_article(noun: &str) -> String {
     let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };

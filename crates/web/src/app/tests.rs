@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -13,6 +14,7 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::testing::{HOSTILE, ITEMS, catalog, encoder, painted, router};
+use crate::upload::{PACE, SILENCE};
 
 struct Got {
     status: StatusCode,
@@ -175,7 +177,12 @@ async fn text_of_strangers_stays_text() {
     assert_eq!(page.count("javascript:"), 0);
     let wrong = get(&router, &format!("{path}?max_price=%3Cscript%3E&min_rating=%22superb")).await;
     assert_eq!((wrong.status, wrong.count("<script>"), wrong.count("\"superb")), (StatusCode::BAD_REQUEST, 0, 0));
-    wrong.says("`&#60;script&#62;` is not a price: expected a number such as 150");
+    wrong.says("<p>“&#60;script&#62;” is not a price: expected a number such as 150");
+    // On a narrow screen the form fills all that can be seen.
+    let place = |what: &str| wrong.body.find(what).unwrap();
+    assert!(place("class=\"wrong\"") < place("id=\"filter-box\""), "{}", wrong.body);
+    let twice = get(&router, &format!("{path}?max_price=1&max_price=2")).await;
+    assert_eq!((twice.status, twice.count("`")), (StatusCode::BAD_REQUEST, 0), "{}", twice.body);
     assert_eq!(wrong.count("<li class=\"twin\""), 0);
 }
 
@@ -389,24 +396,43 @@ async fn a_full_queue_says_when_to_come_back() {
     }
 }
 
-/// A body that brings the head of a photo, and then nothing.
-struct Stalled(Option<Bytes>);
+/// A body that brings its parts one by one, and then nothing.
+struct Slow {
+    parts: VecDeque<Bytes>,
+    every: tokio::time::Interval,
+    ends: bool,
+}
 
-impl HttpBody for Stalled {
+impl HttpBody for Slow {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        match self.0.take() {
-            Some(head) => Poll::Ready(Some(Ok(Frame::data(head)))),
-            None => Poll::Pending,
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.parts.is_empty() {
+            return if self.ends { Poll::Ready(None) } else { Poll::Pending };
         }
+        std::task::ready!(self.every.poll_tick(cx));
+        Poll::Ready(self.parts.pop_front().map(|part| Ok(Frame::data(part))))
     }
 }
 
-async fn stall(router: &Router, head: &'static str) -> Got {
+/// How often a slow body brings something.
+const EVERY: Duration = Duration::from_millis(50);
+
+async fn send_slowly(router: &Router, parts: impl IntoIterator<Item = Bytes>, ends: bool) -> Got {
     let request = Request::post("/api/twins").header(header::CONTENT_TYPE, "multipart/form-data; boundary=x");
-    send(router, request.body(Body::new(Stalled(Some(head.into())))).unwrap()).await
+    let body = Slow { parts: parts.into_iter().collect(), every: tokio::time::interval(EVERY), ends };
+    send(router, request.body(Body::new(body)).unwrap()).await
+}
+
+async fn stall(router: &Router, head: &'static str) -> Got {
+    send_slowly(router, [head.into()], false).await
+}
+
+/// A byte at a time, for longer than a request may take.
+async fn trickle(router: &Router) -> Got {
+    let bytes = std::iter::repeat_n(Bytes::from("x"), (REQUEST.as_millis() / EVERY.as_millis()) as usize);
+    send_slowly(router, std::iter::once(PHOTO.into()).chain(bytes), false).await
 }
 
 const PHOTO: &str = "--x\r\ncontent-disposition: form-data; name=\"photo\"\r\n\r\nhalf";
@@ -423,14 +449,30 @@ async fn an_upload_that_falls_silent_is_given_up() {
 }
 
 #[tokio::test]
-async fn uploads_that_fall_silent_turn_nobody_away() {
+async fn an_upload_that_trickles_is_given_up_and_a_slow_one_is_not() {
+    let (_dir, router) = router();
+    let got = tokio::time::timeout(REQUEST / 2, trickle(&router)).await.unwrap();
+    assert_eq!(got.status, StatusCode::REQUEST_TIMEOUT, "{}", got.body);
+    got.says("\"detail\":\"It came too slowly");
+    // Twice the pace that it takes, for twice as long as it may begin in.
+    let part = Bytes::from(vec![b'x'; (PACE as u128 * 2 * EVERY.as_millis() / 1000) as usize]);
+    let parts = std::iter::repeat_n(part, (2 * SILENCE.as_millis() / EVERY.as_millis()) as usize);
+    let photo = form("/", "photo", &painted(7).to_png()).into_body().collect().await.unwrap().to_bytes();
+    let parts = std::iter::once(OTHER.into()).chain(parts).chain([Bytes::from("\r\n"), photo]);
+    let got = send_slowly(&router, parts, true).await;
+    assert_eq!(got.status, StatusCode::OK, "{}", got.body);
+}
+
+#[tokio::test]
+async fn uploads_that_fall_silent_or_trickle_turn_nobody_away() {
     let (_dir, catalog) = catalog();
     let app = Arc::new(App::new(catalog, encoder(), ServeConfig::default(), Surroundings::system()).unwrap());
     let router = routes(app.clone());
     let silent: Vec<_> = (0..crate::bench::RECEIVING)
-        .map(|_| {
+        .map(|n| {
             let router = router.clone();
-            tokio::spawn(async move { stall(&router, PHOTO).await.status })
+            let upload = async move { if n % 2 == 0 { stall(&router, PHOTO).await } else { trickle(&router).await } };
+            tokio::spawn(async move { upload.await.status })
         })
         .collect();
     while !app.bench.receives_all_it_may() {
