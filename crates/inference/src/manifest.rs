@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub const FORMAT: u32 = 2;
 /// The manifest's own file name.
 pub const MANIFEST: &str = "catalog.json";
+/// The link to the newest catalogue, beside all of them.
+pub const CURRENT: &str = "current";
 /// Two tensors in f32: [`TENSOR`] of shape (count, dim), and [`COLOURS`] of shape (count, [`goodtwin_vision::colour::LEN`]); each row has
 /// L2 norm 1.
 pub const EMBEDDINGS: &str = "embeddings.safetensors";

@@ -12,7 +12,8 @@ use serde::Deserialize;
 
 use crate::encoder::check_unit;
 use crate::manifest::{
-    COLOURS, CatalogManifest, EMBEDDINGS, FORMAT, FileEntry, ITEMS, MANIFEST, TENSOR, Thumbnails, thumbnail_path,
+    COLOURS, CURRENT, CatalogManifest, EMBEDDINGS, FORMAT, FileEntry, ITEMS, MANIFEST, TENSOR, Thumbnails,
+    thumbnail_path,
 };
 use crate::{Encoder, Error, Result};
 
@@ -157,6 +158,13 @@ impl CatalogReader {
 
 const REBUILD: &str = ": `goodtwin catalog build` makes the catalogue anew";
 
+/// What was meant by a folder that holds catalogues: the current one, or else any.
+fn catalog_below(dir: &Path) -> Option<PathBuf> {
+    let current = dir.join(CURRENT);
+    let others = std::fs::read_dir(dir).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    std::iter::once(current).chain(others).find(|folder| folder.join(MANIFEST).is_file())
+}
+
 fn read_manifest(dir: &Path) -> Result<CatalogManifest> {
     #[derive(Deserialize)]
     struct Version {
@@ -167,7 +175,10 @@ fn read_manifest(dir: &Path) -> Result<CatalogManifest> {
         std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => CoreError::Missing {
             path: dir.into(),
             kind: "catalogue",
-            hint: format!(": expected a folder with {MANIFEST}; `goodtwin catalog build` makes one"),
+            hint: match catalog_below(dir) {
+                Some(below) => format!(": expected a folder with {MANIFEST}; did you mean `{}`?", below.display()),
+                None => format!(": expected a folder with {MANIFEST}; `goodtwin catalog build` makes one"),
+            },
         },
         _ => CoreError::disk(&path, "read the catalogue", e),
     })?;

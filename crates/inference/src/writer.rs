@@ -14,8 +14,8 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
 use crate::manifest::{
-    COLOURS, CatalogManifest, EMBEDDINGS, FORMAT, FileEntry, ITEMS, MANIFEST, Parents, RunPath, TENSOR, Thumbnails,
-    thumbnail_path,
+    COLOURS, CURRENT, CatalogManifest, EMBEDDINGS, FORMAT, FileEntry, ITEMS, MANIFEST, Parents, RunPath, TENSOR,
+    Thumbnails, thumbnail_path,
 };
 use crate::pipeline::ahead;
 use crate::reader::{Look, Reusable, item_key};
@@ -61,7 +61,7 @@ pub fn build(
     out: &Path,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Built> {
-    let current = out.join("current");
+    let current = out.join(CURRENT);
     // A copy of a catalogue, where links were followed. Said now, and not after all the work.
     if current.symlink_metadata().is_ok_and(|entry| entry.is_dir()) {
         let why = std::io::Error::new(

@@ -10,13 +10,13 @@ use crate::assemble::assemble;
 use crate::browser::{Browser, BrowserError};
 use crate::clock::Clock;
 use crate::config::{Config, Source, Store};
-use crate::extract::{Listing, links, read_product_page, shopify};
+use crate::extract::{Listing, links, shopify};
 use crate::fetch::{Answer, FetchError, Fetcher, Limits, Manners};
 use crate::governor::Governor;
 use crate::journal::SharedJournal;
 use crate::journal::fetched::Validators;
 use crate::listings::feed_products;
-use crate::pages::Text;
+use crate::pages::{Text, product};
 use crate::stop::Stop;
 use crate::{Journal, Result, charset};
 
@@ -110,8 +110,7 @@ impl Visitor {
     async fn feed(&self, store: &Store, report: &mut Report) -> std::result::Result<Vec<(Url, Listing)>, Trouble> {
         let url = shopify::feed_url(&start(store), 1);
         let answer = self.asked(&url, store, report).await?;
-        let body = charset::decode(&answer.body, answer.content_type());
-        let text = Text { body, robots_tags: answer.robots_tags(), url: answer.url };
+        let text = text_of(answer, report);
         let products = feed_products(&text, self.agent());
         let products = products.map_err(|e| Trouble::Unfit(format!("{url}: {e}")))?;
         let entries: Vec<_> = products.into_iter().flatten().collect();
@@ -141,8 +140,7 @@ impl Visitor {
                 Err(trouble @ Trouble::Unfit(_)) => refused = Some(trouble),
                 Err(trouble) => return Err(trouble),
                 Ok(answer) => {
-                    let html = charset::decode(&answer.body, answer.content_type());
-                    let read = read_product_page(&html, &answer.url, &store.reading(self.agent()));
+                    let read = product(&text_of(answer, report), &store.reading(self.agent()));
                     let listing = read.map_err(|e| Trouble::Unfit(format!("{url}: {e}")))?;
                     let nothing = || Trouble::Unfit(format!("{url}: the page tells of no product"));
                     return Ok(vec![(url.clone(), listing.ok_or_else(nothing)?)]);
@@ -181,6 +179,15 @@ impl Visitor {
         report.steps.push(format!("robots.txt allows {url}; the browser rendered {} bytes", rendered.html.len()));
         Ok((rendered.html, rendered.url))
     }
+}
+
+/// A page of products as its extractor gets it.
+fn text_of(answer: Answer, report: &mut Report) -> Text {
+    let robots_tags = answer.robots_tags();
+    if !robots_tags.is_empty() {
+        report.steps.push(format!("X-Robots-Tag: {}", robots_tags.join(", ")));
+    }
+    Text { body: charset::decode(&answer.body, answer.content_type()), robots_tags, url: answer.url }
 }
 
 fn start(store: &Store) -> Url {
@@ -244,5 +251,48 @@ fn look_at(listings: &[(Url, Listing)], store: &Store, taxonomy: &Taxonomy, user
         .collect();
     if listings.iter().all(|(_, listing)| listing.no_ai) {
         report.trouble = Some(Trouble::Unfit("its pages ask machines that learn to keep away".into()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::response::{Html, IntoResponse, Response};
+    use goodtwin_core::config;
+
+    use super::*;
+    use crate::stop::Stopper;
+    use crate::testing::{Reply, not_found, serve};
+
+    async fn checked(reply: Reply) -> Report {
+        let (origin, _) = serve(reply).await;
+        let file = format!(
+            "name = 's'\ntitle = 'S'\nkind = 'brand'\nbase = '{origin}/'\nsource = 'structured'\nstart = ['/all']\n\
+             currency = 'EUR'\nallow_loopback = true\n[listing]\nitems = 'a.item'\n"
+        );
+        let store = Store::new(config::parse(&file).unwrap(), Duration::ZERO).unwrap();
+        let (_stopper, stop) = Stopper::new();
+        let visitor = Visitor::new("GoodTwin/0.1 (+mailto:a@b.example)", stop).unwrap();
+        visitor.check(&store, &config::parse("[types.tote]\nwords = []\n").unwrap()).await
+    }
+
+    fn answer(path: &str, tag: &'static str) -> Response {
+        let product = r#"<script type="application/ld+json">{"@type": "Product", "name": "Bag", "brand": "Kind",
+            "image": "/1.jpg", "offers": {"price": "85.00"}}</script>"#;
+        match path {
+            "/all" => Html("<a class=item href='/p/1'></a>").into_response(),
+            "/p/1" => ([("x-robots-tag", tag)], Html(product)).into_response(),
+            _ => not_found(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_header_that_asks_to_keep_away_is_found_as_a_scrape_finds_it() {
+        let open = checked(|path, _| answer(path, "otherbot: noai")).await;
+        assert!(open.is_good(), "{open:?}");
+        let closed = checked(|path, _| answer(path, "noai")).await;
+        assert!(!closed.is_good() && matches!(closed.trouble, Some(Trouble::Unfit(_))), "{closed:?}");
+        assert!(closed.steps.contains(&"X-Robots-Tag: noai".into()), "{closed:?}");
     }
 }

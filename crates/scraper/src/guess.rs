@@ -94,7 +94,7 @@ impl Visitor {
             guess.found.push(format!("{} links by `{selector}`", links.len()));
             let product = match self.page(&links[0], manners).await {
                 Ok(answer) => answer,
-                Err(FetchError::Robots { .. } | FetchError::Status { .. }) => continue,
+                Err(FetchError::Robots { .. } | FetchError::NoRobots { .. } | FetchError::Status { .. }) => continue,
                 Err(e) => return Err(e.into()),
             };
             let html = charset::decode(&product.body, product.content_type());

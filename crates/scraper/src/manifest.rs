@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use goodtwin_core::{ContentId, Item};
 
+use crate::journal::CutOff;
 use crate::journal::duplicates::Source;
 use crate::{QuietJournal, Result};
 
@@ -17,6 +18,8 @@ pub struct Manifest {
     pub items: Vec<Item>,
     /// Of items that the shop offers under other ids too, with the same pictures: where else they come from, by id.
     pub sources: BTreeMap<String, Vec<Source>>,
+    /// The last run, if it did not come to its end, so that items may be missing.
+    pub cut_off: Option<CutOff>,
     /// Where [`goodtwin_core::ItemImage::file_name`] is found.
     pub images_dir: PathBuf,
 }
@@ -29,9 +32,9 @@ impl Manifest {
     /// while a run writes to it.
     pub fn read(journal_path: &Path) -> Result<Self> {
         let journal = QuietJournal::open(journal_path)?;
-        let (items, sources) = (journal.ok_items()?, journal.sources()?);
+        let (items, sources, cut_off) = (journal.ok_items()?, journal.sources()?, journal.cut_off()?);
         let id = ContentId::of(goodtwin_core::dataset::to_json_lines(&items));
-        Ok(Manifest { id, items, sources, images_dir: journal_path.with_file_name("images") })
+        Ok(Manifest { id, items, sources, cut_off, images_dir: journal_path.with_file_name("images") })
     }
 }
 
@@ -51,11 +54,13 @@ mod tests {
         let mut journal = Journal::open(&path).unwrap();
         let run = journal.begin_run(&ContentId::of("config"), Timestamp::UNIX_EPOCH).unwrap();
         // What a killed run left beside the file is read, too.
-        assert!(Manifest::read(&path).unwrap().items.is_empty());
+        let killed = Manifest::read(&path).unwrap();
+        assert!(killed.items.is_empty() && killed.cut_off.is_some());
         journal.finish_run(run, Timestamp::UNIX_EPOCH).unwrap();
         drop(journal);
         let bytes = std::fs::read(&path).unwrap();
-        assert!(Manifest::read(&path).unwrap().items.is_empty());
+        let whole = Manifest::read(&path).unwrap();
+        assert!(whole.items.is_empty() && whole.cut_off.is_none());
         assert_eq!(std::fs::read(&path).unwrap(), bytes);
         let files = std::fs::read_dir(dir.path()).unwrap().count();
         assert_eq!(files, 1, "no file was made beside it");

@@ -9,9 +9,9 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::browser::{Browser, BrowserError, Rendered};
-use crate::extract::Listing;
 use crate::extract::links::Links;
 use crate::extract::shopify::Entry;
+use crate::extract::{Listing, Reading, read_product_page, refuses_ai};
 use crate::fetch::{Answer, FetchError};
 use crate::journal::fetched::{PageRow, Validators};
 use crate::quarantine;
@@ -75,6 +75,18 @@ pub(crate) struct Text {
     pub body: String,
     pub url: Url,
     pub robots_tags: Vec<String>,
+}
+
+/// The product of a page, which asks machines that learn to keep away if the page's headers do.
+pub(crate) fn product(text: &Text, reading: &Reading) -> Result<Option<Listing>, String> {
+    let mut listing = read_product_page(&text.body, &text.url, reading)?;
+    if let Some(listing) = &mut listing
+        && text.robots_tags.iter().any(|tag| refuses_ai(tag, &reading.agent))
+    {
+        listing.no_ai = true;
+        listing.others.iter_mut().for_each(|other| other.no_ai = true);
+    }
+    Ok(listing)
 }
 
 impl StoreRun<'_> {

@@ -27,7 +27,7 @@ impl Progress {
         if std::io::stderr().is_terminal() { Progress::Bars(MultiProgress::new()) } else { Progress::Lines }
     }
 
-    /// The run came to this, and the process that told of it ends with this code.
+    /// The run came to this, and the process ends with this code, if it can tell people of it as well.
     pub fn ended(&self, summary: &Summary, exit_code: u8) {
         if let Progress::Lines = self {
             events::emit("scrape ended", events::summary(summary, exit_code));

@@ -11,8 +11,8 @@ use url::Url;
 use crate::assemble::{assemble, price};
 use crate::config::{Config, Source, Store};
 use crate::drift::{Drop, Field};
+use crate::extract::Listing;
 use crate::extract::conflict::Conflict;
-use crate::extract::{Listing, read_product_page, refuses_ai};
 use crate::fetch::{FetchError, Fetcher, Manners};
 use crate::governor::NoTurn;
 use crate::journal::health::Ending;
@@ -20,7 +20,7 @@ use crate::journal::items::{Counted, ItemOutcome, Read};
 use crate::journal::quarantined::Quarantined;
 use crate::journal::{RunId, SharedJournal};
 use crate::listings::{Caps, FeedPages, Found, colour_in};
-use crate::pages::{ReadError, Text};
+use crate::pages::{ReadError, product};
 use crate::pictures::{AtWork, state_without_pictures};
 use crate::progress::StoreProgress;
 use crate::run::Options;
@@ -372,17 +372,7 @@ impl StoreRun<'_> {
 
     async fn product_page(&self, url: &Url) -> Result<Result<Option<Listing>, String>, FetchError> {
         let reading = self.store.reading(self.agent());
-        let read = move |text: &Text| {
-            let mut listing = read_product_page(&text.body, &text.url, &reading)?;
-            if text.robots_tags.iter().any(|tag| refuses_ai(tag, &reading.agent)) {
-                let all = listing
-                    .iter_mut()
-                    .flat_map(|l| std::iter::once(&mut l.no_ai).chain(l.others.iter_mut().map(|o| &mut o.no_ai)));
-                all.for_each(|no_ai| *no_ai = true);
-            }
-            Ok(listing)
-        };
-        match self.page(url, None, read).await {
+        match self.page(url, None, move |text| product(text, &reading)).await {
             Ok(listing) => Ok(listing),
             Err(ReadError::Fetch(e)) => Err(e),
             Err(ReadError::Browser(e)) => unreachable!("no browser was given, and yet: {e}"),

@@ -132,6 +132,9 @@ impl fmt::Display for Summary {
                 writeln!(f, "{}: {kept}", store.name)?;
             }
         }
+        if self.interrupted {
+            writeln!(f, "interrupted: these are the items that were done by then; the next run does the rest")?;
+        }
         for (brand, like) in &self.near_misses {
             let (brand, like) = (one_line(brand), one_line(like));
             writeln!(f, "{brand} has no rating; {like} has: if they are one brand, add an alias")?;
@@ -201,7 +204,9 @@ mod tests {
         assert_eq!(summary.exit_code(), 69);
         summary.stores[0].stalled = true;
         assert_eq!(summary.exit_code(), 75);
+        assert!(!summary.to_string().contains("interrupted"), "{summary}");
         summary.interrupted = true;
         assert_eq!(summary.exit_code(), 130);
+        assert!(summary.to_string().contains("\ninterrupted: these are the items"), "{summary}");
     }
 }

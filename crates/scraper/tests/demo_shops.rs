@@ -224,7 +224,7 @@ async fn a_store_that_cannot_be_read_is_told_of_and_the_others_go_on() {
     assert_eq!(summary.stores[0].trouble, None);
     assert_eq!(summary.stores[0].tally.items, 60);
     let trouble = summary.stores[1].trouble.as_deref().unwrap();
-    assert!(trouble.contains("cannot be read, so nothing may be asked"), "{trouble}");
+    assert!(trouble.contains(&format!("{closed}robots.txt: Connection refused")), "{trouble}");
 
     // Alone, it leaves nothing to go on with. What was kept before stays.
     config.stores.remove(0);

@@ -42,7 +42,8 @@ pub struct Args {
     /// new or second-hand
     #[arg(long)]
     condition: Option<Condition>,
-    /// How much the colours count beside the shape, 0 to 1
+    /// How much the colours count beside the shape, 0 to 1. Likeness in colour spreads wider than in shape: 0.1 is felt, and from 0.5
+    /// on colours outweigh it
     #[arg(long, value_name = "WEIGHT", default_value = "0", value_parser = colour_weight)]
     colour: f32,
     /// Leave out what is sold out

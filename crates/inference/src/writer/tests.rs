@@ -204,6 +204,17 @@ fn what_is_not_what_the_manifest_says_is_refused_by_name() {
 }
 
 #[test]
+fn a_folder_of_catalogues_is_refused_with_the_one_that_was_meant() {
+    let (_dir, current) = made();
+    let all = fs::canonicalize(current.parent().unwrap()).unwrap();
+    let meant = |name: &str| format!("did you mean `{}`?", all.join(name).display());
+    assert!(refusal(&all).contains(&meant("current")), "{}", refusal(&all));
+    let own = fs::read_link(&current).unwrap();
+    fs::remove_file(&current).unwrap();
+    assert!(refusal(&all).contains(&meant(own.to_str().unwrap())), "{}", refusal(&all));
+}
+
+#[test]
 fn vectors_that_are_no_unit_vectors_are_refused() {
     let (unit, colours) = ([1.0, 0.0, 0.0, 0.0], [1.0].into_iter().chain([0.0; colour::LEN - 1]));
     let colours: Vec<f32> = colours.collect();

@@ -6,6 +6,9 @@ use std::time::Duration;
 use crate::guard::PublicResolver;
 use crate::{Error, Result};
 
+/// How long a connection may take.
+pub(super) const CONNECT: Duration = Duration::from_secs(15);
+
 /// One client for the public network, one that may also connect to loopback.
 pub(super) struct Clients {
     public: reqwest::Client,
@@ -22,7 +25,7 @@ impl Clients {
                 .no_proxy()
                 .redirect(reqwest::redirect::Policy::none())
                 .dns_resolver(Arc::new(PublicResolver { allow_loopback }))
-                .connect_timeout(Duration::from_secs(15))
+                .connect_timeout(CONNECT)
                 .build()
                 .map_err(Error::Client)
         };

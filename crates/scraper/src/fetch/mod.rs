@@ -97,6 +97,12 @@ pub enum FetchError {
         /// The line that decided.
         rule: String,
     },
+    /// robots.txt did not come, so nothing may be asked.
+    #[error("{reason}; a host whose robots.txt cannot be read is asked nothing")]
+    NoRobots {
+        /// What came instead, with the address.
+        reason: String,
+    },
     /// The run stops, or the host asks to be left alone.
     #[error(transparent)]
     NoTurn(#[from] NoTurn),
@@ -163,9 +169,8 @@ impl FetchError {
     /// The host said no: by its robots.txt, or by an answer that will be the same tomorrow. Else nobody was there to ask.
     pub fn is_refusal(&self) -> bool {
         match self {
-            FetchError::Robots { rule, .. } => rule != robots_txt::UNREADABLE,
             FetchError::Status { status, .. } => (400..500).contains(status) && *status != 429,
-            FetchError::Refused(_) => true,
+            FetchError::Robots { .. } | FetchError::Refused(_) => true,
             _ => false,
         }
     }
@@ -299,7 +304,10 @@ impl Fetcher {
         wait: &mut Option<Duration>,
     ) -> Result<Hop, FetchError> {
         let unreachable = |e: reqwest::Error| {
-            let (url, reason) = (url.to_string(), whole_reason(&e));
+            let (url, mut reason) = (url.to_string(), whole_reason(&e));
+            if e.is_connect() && e.is_timeout() {
+                reason = format!("no connection within {} s", client::CONNECT.as_secs());
+            }
             if e.is_connect() {
                 FetchError::NoConnection { url, reason }
             } else {

@@ -22,8 +22,6 @@ const MAX_REDIRECTS: usize = 5;
 const KEPT: SignedDuration = SignedDuration::from_hours(24);
 
 const RULES: &str = "rules";
-/// What stands for the rule where there is no file to find one in: the host answers with errors, or not at all.
-pub(super) const UNREADABLE: &str = "cannot be read, so nothing may be asked";
 const ALLOW_ALL: &str = "allow-all";
 const DISALLOW_ALL: &str = "disallow-all";
 
@@ -33,8 +31,8 @@ pub(super) struct Cache(Mutex<HashMap<String, Arc<OnceCell<Policy>>>>);
 
 struct Policy {
     fetched_at: Timestamp,
-    /// `None`: nothing may be asked.
-    rules: Option<Rules>,
+    /// Or why there are none, and nothing may be asked.
+    rules: Result<Rules, String>,
 }
 
 impl Policy {
@@ -56,16 +54,13 @@ impl Fetcher {
             Arc::clone(cell)
         };
         let policy = cell.get_or_try_init(|| self.policy(&origin, url, manners)).await?;
-        let no = |rule: String| Err(FetchError::Robots { origin: origin.clone(), rule });
-        match &policy.rules {
-            None => no(UNREADABLE.into()),
-            Some(rules) => {
-                let decision = rules.decide(url.as_str());
-                match decision.rule {
-                    Some((rule, line)) if !decision.allowed => no(format!("line {line}: {rule}")),
-                    _ => Ok(()),
-                }
+        let rules = policy.rules.as_ref().map_err(|why| FetchError::NoRobots { reason: why.clone() })?;
+        let decision = rules.decide(url.as_str());
+        match decision.rule {
+            Some((rule, line)) if !decision.allowed => {
+                Err(FetchError::Robots { origin, rule: format!("line {line}: {rule}") })
             }
+            _ => Ok(()),
         }
     }
 
@@ -76,49 +71,55 @@ impl Fetcher {
             // What was not answered may be answered now.
             Some(row) if row.outcome != DISALLOW_ALL && Timestamp::now().duration_since(row.fetched_at) < KEPT => row,
             _ => {
-                let row = self.fetch_robots(url, manners).await?;
+                let (row, unread) = match self.fetch_robots(url, manners).await? {
+                    Ok(row) => (row, None),
+                    Err(why) => (row(DISALLOW_ALL, vec![]), Some(why)),
+                };
                 let (key, kept) = (origin.to_string(), row.clone());
                 self.journal.with(move |journal| journal.put_robots(&key, &kept)).await?;
+                if let Some(why) = unread {
+                    return Ok(Policy { fetched_at: row.fetched_at, rules: Err(why) });
+                }
                 row
             }
         };
         let fetched_at = row.fetched_at;
-        if row.outcome == DISALLOW_ALL {
-            return Ok(Policy { fetched_at, rules: None });
-        }
         let rules = Rules::parse(&row.body, &self.token);
         if let Some(delay) = rules.crawl_delay() {
             self.governor.crawl_delay(&host_of(url), delay);
         }
-        Ok(Policy { fetched_at, rules: Some(rules) })
+        Ok(Policy { fetched_at, rules: Ok(rules) })
     }
 
-    async fn fetch_robots(&self, site: &Url, manners: Manners) -> Result<RobotsRow, FetchError> {
-        let row =
-            |outcome: &str, body: Vec<u8>| RobotsRow { fetched_at: Timestamp::now(), outcome: outcome.into(), body };
+    /// The file, or why it cannot be read.
+    async fn fetch_robots(&self, site: &Url, manners: Manners) -> Result<Result<RobotsRow, String>, FetchError> {
         let mut url = site.join("/robots.txt").expect("an absolute path joins to every http address");
         for _ in 0..=MAX_REDIRECTS {
-            if guard::check_url(&url, manners.allow_loopback).is_err() {
-                return Ok(row(DISALLOW_ALL, vec![]));
+            if let Err(refused) = guard::check_url(&url, manners.allow_loopback) {
+                return Ok(Err(refused.to_string()));
             }
             self.governor.at_least(&host_of(&url), manners.delay);
             // One byte more than is read shows that the last line may be half a line.
             let asked = self.ask(&url, manners, &Validators::default(), MAX_BYTES + 1, Oversize::Cut).await;
             match asked {
-                Ok(Hop::Answer(answer)) => return Ok(row(RULES, answer.body.to_vec())),
+                Ok(Hop::Answer(answer)) => return Ok(Ok(row(RULES, answer.body.to_vec()))),
                 Ok(Hop::Redirect(next)) => url = next,
                 Err(FetchError::Status { status, .. }) if (400..500).contains(&status) && status != 429 => {
-                    return Ok(row(ALLOW_ALL, vec![]));
+                    return Ok(Ok(row(ALLOW_ALL, vec![])));
                 }
                 // Not an answer, and not to be kept as one.
                 Err(e @ (FetchError::Fatal(_) | FetchError::NoTurn(_))) => return Err(e),
                 Err(e) => {
                     tracing::warn!(%url, error = %one_line(&e.to_string()), "robots.txt cannot be read: nothing of this host is asked");
-                    return Ok(row(DISALLOW_ALL, vec![]));
+                    return Ok(Err(e.to_string()));
                 }
             }
         }
         // More redirects than that are taken for a file that is not there.
-        Ok(row(ALLOW_ALL, vec![]))
+        Ok(Ok(row(ALLOW_ALL, vec![])))
     }
+}
+
+fn row(outcome: &str, body: Vec<u8>) -> RobotsRow {
+    RobotsRow { fetched_at: Timestamp::now(), outcome: outcome.into(), body }
 }

@@ -100,7 +100,9 @@ async fn a_shop_without_robots_txt_allows_all_and_one_that_fails_allows_nothing(
         _ => "hello".into_response(),
     })
     .await;
-    assert!(matches!(failing.get("/a").await, Err(FetchError::Robots { .. })));
+    let error = failing.get("/a").await.unwrap_err();
+    assert!(matches!(error, FetchError::NoRobots { .. }) && !error.is_refusal(), "{error}");
+    assert!(error.to_string().starts_with(&format!("{}/robots.txt: answered 500;", failing.origin)), "{error}");
     assert!(failing.asked().iter().all(|path| path == "/robots.txt"));
     assert_eq!(failing.robots().await.outcome, "disallow-all");
 }
@@ -158,9 +160,22 @@ async fn broken_pages_cost_a_shop_no_other_page() {
 }
 
 #[tokio::test]
+async fn a_host_that_takes_no_connections_is_named_with_the_cause() {
+    let shop = shop(|_, _| not_found()).await;
+    let url: Url = format!("http://{}/a", closed_port()).parse().unwrap();
+    let error = shop.fetcher.page(&url, MANNERS, &Validators::default()).await.unwrap_err();
+    let expected = format!("{}: Connection refused", url.join("/robots.txt").unwrap());
+    assert!(error.to_string().starts_with(&expected), "{error}");
+}
+
+fn closed_port() -> std::net::SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+#[tokio::test]
 async fn a_host_that_takes_no_connections_is_stalled() {
     let shop = shop(|_, _| not_found()).await;
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = closed_port();
     let url: Url = format!("http://{closed}/a").parse().unwrap();
     let allow_all = RobotsRow { fetched_at: Timestamp::now(), outcome: "allow-all".into(), body: vec![] };
     let origin = format!("http://{closed}");

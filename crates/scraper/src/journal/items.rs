@@ -253,11 +253,15 @@ impl Journal {
                 let (word, count) = row?;
                 tally.states.insert(word.parse().map_err(|e: String| bad_text(0, e))?, count);
             }
-            (tally.images, tally.images_asked) = db.query_row(
-                "SELECT count(*), count(*) FILTER (WHERE items.seen_run = ?2 AND items.state NOT IN ('gone', 'retired')) \
-                 FROM item_images JOIN items ON items.id = item_images.item WHERE items.store = ?1",
+            tally.images = db.query_row(
+                "SELECT count(*) FROM item_images JOIN items ON items.id = item_images.item WHERE items.store = ?1",
+                [store],
+                |r| r.get(0),
+            )?;
+            tally.images_asked = db.query_row(
+                &format!("SELECT coalesce(sum({ASKED}), 0) FROM items WHERE store = ?1 AND seen_run = ?2"),
                 params![store, run.0],
-                |r| Ok((r.get(0)?, r.get(1)?)),
+                |r| r.get(0),
             )?;
             let mut by_cause = db.prepare(
                 "SELECT images.cause, count(*) FROM item_images JOIN items ON items.id = item_images.item \

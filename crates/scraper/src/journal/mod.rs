@@ -22,6 +22,7 @@ pub mod items;
 pub mod quarantined;
 mod shared;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -46,6 +47,26 @@ const RESUMABLE: SignedDuration = SignedDuration::from_hours(20);
 /// The number of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RunId(pub i64);
+
+/// A run that did not come to its end: what the journal has is a part of what the stores offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CutOff {
+    /// When it began.
+    pub started_at: Timestamp,
+    /// How it ended; nothing, if it was killed.
+    pub exit_code: Option<u8>,
+}
+
+impl fmt::Display for CutOff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let how = match self.exit_code {
+            Some(130) => "was interrupted",
+            Some(75) => "ended early, since a host asked to be left alone",
+            _ => "was cut off",
+        };
+        write!(f, "the last run, begun {:.0}, {how}: the next `goodtwin scrape` does the rest", self.started_at)
+    }
+}
 
 /// An open journal.
 pub struct Journal {
@@ -185,6 +206,21 @@ impl Journal {
         })
     }
 
+    /// The newest run, if it did not come to its end.
+    pub fn cut_off(&self) -> Result<Option<CutOff>> {
+        self.with(|db| {
+            db.query_row(
+                "SELECT started_at, exit_code FROM runs WHERE finished_at IS NULL AND id = (SELECT max(id) FROM runs)",
+                [],
+                |r| {
+                    let started_at = r.get::<_, String>(0)?.parse().map_err(|e| fetched::bad_text(0, e))?;
+                    Ok(CutOff { started_at, exit_code: r.get(1)? })
+                },
+            )
+            .optional()
+        })
+    }
+
     /// The run did all that it could; the next one looks at everything anew.
     pub fn finish_run(&mut self, run: RunId, now: Timestamp) -> Result<()> {
         self.transact(|tx| {
@@ -319,6 +355,20 @@ mod tests {
         let again = journal.begin_run(&one_store, now).unwrap();
         assert!(again > whole && whole > stopped, "{again:?} {whole:?} {stopped:?}");
         assert_eq!(journal.begin_run(&one_store, now).unwrap(), again);
+    }
+
+    #[test]
+    fn a_run_that_did_not_come_to_its_end_is_told_of_until_another_one_does() {
+        let mut journal = Journal::open(Path::new(":memory:")).unwrap();
+        let now = at("2026-01-01T00:00:00.25Z");
+        assert_eq!(journal.cut_off().unwrap(), None);
+        let run = journal.begin_run(&ContentId::of("config"), now).unwrap();
+        assert_eq!(journal.cut_off().unwrap(), Some(CutOff { started_at: now, exit_code: None }));
+        journal.put_exit_code(run, 130).unwrap();
+        let said = journal.cut_off().unwrap().unwrap().to_string();
+        assert!(said.starts_with("the last run, begun 2026-01-01T00:00:00Z, was interrupted: "), "{said}");
+        journal.finish_run(run, now).unwrap();
+        assert_eq!(journal.cut_off().unwrap(), None);
     }
 
     #[test]

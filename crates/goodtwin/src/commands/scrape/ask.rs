@@ -138,6 +138,9 @@ pub fn report(out: &Path) -> Outcome {
     if quarantined > 0 {
         say(format_args!("\n{quarantined} items are in quarantine: `goodtwin scrape report --quarantine` lists them"))?;
     }
+    if let Some(cut_off) = journal.cut_off()? {
+        say(format_args!("\n{cut_off}"))?;
+    }
     match drifted {
         0 => Ok(()),
         n => Err(Failure::new(3, format!("{n} stores drifted; the manifest keeps what they had"))),

@@ -121,18 +121,20 @@ fn scrape(args: Args) -> Outcome {
     // A file that is being written is finished, or removed.
     runtime.shutdown_timeout(Duration::from_secs(1));
     let summary = done?;
-    let outcome = tell(&config, &summary, metrics);
+    // A disk that is too full for the metrics must not hide the table.
+    let outcome = write(&config, &summary, metrics)
+        .and_then(|()| ended(summary.exit_code(), summary.stores.iter().any(|store| !store.drops.is_empty())));
     progress.ended(&summary, outcome.as_ref().err().map_or(0, |failure| failure.code));
+    // The table after the events: whoever reads both finds it at the end.
+    say(fitted(&summary).trim_end())?;
     outcome
 }
 
-fn tell(config: &Config, summary: &Summary, metrics: Option<&PathBuf>) -> Outcome {
-    // The table before the metrics: a disk that is too full for these must not hide it.
-    say(fitted(summary).trim_end())?;
-    if let Some(path) = metrics {
-        Metrics::gather(config, summary)?.write(path)?;
+fn write(config: &Config, summary: &Summary, metrics: Option<&PathBuf>) -> Outcome {
+    match metrics {
+        Some(path) => Ok(Metrics::gather(config, summary)?.write(path)?),
+        None => Ok(()),
     }
-    ended(summary.exit_code(), summary.stores.iter().any(|store| !store.drops.is_empty()))
 }
 
 fn ended(code: u8, drifted: bool) -> Outcome {
