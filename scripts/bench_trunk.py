@@ -5,6 +5,7 @@ import json
 import os
 import statistics
 import subprocess
+import sys
 import time
 
 BLOCKS = [(64, 2), (128, 2), (256, 3), (512, 3), (512, 3)]
@@ -71,6 +72,10 @@ def main():
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
+    # Here, so that who asks for help or mistypes an option waits for no build.
+    built = subprocess.call(["cargo", "build", "--quiet", "--workspace", "--example", "trunk"])
+    if built != 0:
+        sys.exit(built)
     threads = int(os.environ.get("RAYON_NUM_THREADS") or len(os.sched_getaffinity(0)))
     ours, torch = Ours(args.size), pytorch(args.size, threads)
     results = []

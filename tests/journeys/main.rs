@@ -11,6 +11,7 @@
 //! - [`kills`]: `kill -9` while it scrapes, at thirty moments of a seed's choice; nothing is lost, nothing asked twice.
 //! - [`interruptions`]: SIGTERM, a second run at once, a full disk, a browser whose run is killed.
 //! - [`demo_script`]: `./scripts/demo --once`, from the shops to the page.
+//! - [`scripts`]: what people run says how before any work, and ends what it started.
 //! - [`trunks`]: ResNet-50 in place of VGG16, from the import of its weights to a search.
 //! - [`trust`]: leaks across a split are found, runs that cannot be compared are not.
 //! - [`support`]: how the binary, the shops and the browser are run.
@@ -24,6 +25,7 @@ mod ops;
 mod pipeline;
 mod ratings;
 mod real_photographs;
+mod scripts;
 mod stores;
 mod support;
 mod training;

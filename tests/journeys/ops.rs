@@ -37,13 +37,13 @@ struct Crawl {
 
 impl Crawl {
     fn scrape(&self, shops: &Shops, extra: &[&str]) -> Ended {
-        run(goodtwin(["scrape", "--store", STORE, "--config"])
-            .arg(&shops.config)
-            .arg("--out")
-            .arg(&self.out)
-            .arg("--metrics")
-            .arg(&self.metrics)
-            .args(extra))
+        run(&mut self.command(shops, extra))
+    }
+
+    fn command(&self, shops: &Shops, extra: &[&str]) -> Command {
+        let mut command = goodtwin(["scrape", "--store", STORE, "--config"]);
+        command.arg(&shops.config).arg("--out").arg(&self.out).arg("--metrics").arg(&self.metrics).args(extra);
+        command
     }
 
     fn ask(&self, words: &[&str]) -> Ended {
@@ -226,7 +226,12 @@ fn planned(crawl: &Crawl, shops: &Shops) {
     assert_eq!(row[..2], [STORE, "60"], "{}", plan.stdout);
     let planned: u64 = row[4].parse().unwrap();
     let before = shops.answered();
-    crawl.scrape(shops, &[]).ok();
+    let both = crawl.out.join("both.log");
+    let log = std::fs::File::create(&both).unwrap();
+    let status = crawl.command(shops, &[]).stdout(log.try_clone().unwrap()).stderr(log).status().unwrap();
     let asked = shops.answered() - before;
+    let both = std::fs::read_to_string(both).unwrap();
+    let ends = |what: &str| both.find(what).unwrap_or_else(|| panic!("{what}:\n{both}"));
+    assert!(status.success() && ends("scrape ended") < ends("\ntotal "), "the table stands at the end:\n{both}");
     assert!(planned.abs_diff(asked) <= 1, "planned {planned}, asked {asked}:\n{}", plan.stdout);
 }
