@@ -87,6 +87,11 @@ async fn asked_to_end_it_finishes_what_is_in_flight_and_asked_twice_it_ends_at_o
     let report = goodtwin(["scrape", "report", "--out"]).arg(scene.out()).output().unwrap();
     let report = String::from_utf8_lossy(&report.stdout).into_owned();
     assert!(report.contains("\nthe last run, begun ") && report.contains("was interrupted"), "{report}");
+    let mut build = goodtwin(["dataset", "build", "--crawl"]);
+    let build =
+        build.arg(scene.out().join("crawl.sqlite")).arg("--out").arg(scene.out().join("bags")).output().unwrap();
+    let said = String::from_utf8_lossy(&build.stderr).into_owned();
+    assert!(said.contains("crawl.sqlite: the last run, begun "), "{said}");
 
     // Answers that never come are not waited for by the impatient.
     scene.shops.answer_only(Some(0));

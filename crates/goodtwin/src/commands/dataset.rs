@@ -105,7 +105,10 @@ pub fn run(args: Args) -> Outcome {
     let made = match args.command {
         Command::Build { crawl, target } => {
             refuse_folder(&crawl)?;
-            let Manifest { id, items, images_dir, .. } = Manifest::read(&crawl)?;
+            let Manifest { id, items, images_dir, cut_off, .. } = Manifest::read(&crawl)?;
+            if let Some(cut_off) = cut_off {
+                note(format_args!("{}: {cut_off}", crawl.display()));
+            }
             with_progress(&target, |options| dataset::build(&items, &images_dir, &id, &target.out, options))?
         }
         Command::Import { dir, target } => {
