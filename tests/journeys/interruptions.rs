@@ -12,7 +12,7 @@ use goodtwin_scraper::{JOURNAL, Manifest};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::kills::{STORES, end_of, hurried, scrape};
-use crate::support::goodtwin;
+use crate::support::{goodtwin, run};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -84,13 +84,10 @@ async fn asked_to_end_it_finishes_what_is_in_flight_and_asked_twice_it_ends_at_o
     let asked = |shops: &Open| -> u64 { (0..3).flat_map(|s| shops.requests(s).into_values()).map(|h| h.all()).sum() };
     assert_eq!(asked(&scene.shops), 33);
     assert_eq!(halves(&scene.out()), Vec::<PathBuf>::new());
-    let report = goodtwin(["scrape", "report", "--out"]).arg(scene.out()).output().unwrap();
-    let report = String::from_utf8_lossy(&report.stdout).into_owned();
+    let report = run(goodtwin(["scrape", "report", "--out"]).arg(scene.out())).stdout;
     assert!(report.contains("\nthe last run, begun ") && report.contains("was interrupted"), "{report}");
     let mut build = goodtwin(["dataset", "build", "--crawl"]);
-    let build =
-        build.arg(scene.out().join("crawl.sqlite")).arg("--out").arg(scene.out().join("bags")).output().unwrap();
-    let said = String::from_utf8_lossy(&build.stderr).into_owned();
+    let said = run(build.arg(scene.out().join(JOURNAL)).arg("--out").arg(scene.out().join("bags"))).stderr;
     assert!(said.contains("crawl.sqlite: the last run, begun "), "{said}");
 
     // Answers that never come are not waited for by the impatient.

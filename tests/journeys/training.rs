@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use goodtwin_core::RunLock;
 use goodtwin_imaging::Picture;
@@ -80,34 +80,33 @@ impl Bench {
         run(goodtwin(["train", "--resume"]).arg(self.path(out)))
     }
 
-    /// Start `goodtwin train`, and kill it (SIGKILL) as soon as `when` holds; false when it ended before.
-    fn killed(&self, mut command: Command, mut when: impl FnMut() -> bool) -> bool {
-        let mut child: Child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        loop {
-            if when() {
-                child.kill().unwrap();
-                child.wait().unwrap();
-                return true;
-            }
-            if child.try_wait().unwrap().is_some() {
-                return false;
-            }
-            std::thread::yield_now();
-        }
-    }
-
-    /// Start `goodtwin train`, and send it a signal as soon as `when` holds; it is given what stderr has.
-    fn signalled(&self, mut command: Command, signal: Signal, mut when: impl FnMut(&str) -> bool) -> Ended {
+    /// Start `goodtwin train`, and send it a signal as soon as `when` holds; it is given what stderr has. An error when it ended
+    /// before.
+    fn sent(&self, mut command: Command, signal: Signal, mut when: impl FnMut(&str) -> bool) -> Result<Ended, Ended> {
         let stderr = self.path("stderr");
         let written = fs::File::create(&stderr).unwrap();
         let mut child = command.stdout(Stdio::null()).stderr(written).spawn().unwrap();
-        while !when(&fs::read_to_string(&stderr).unwrap()) {
-            assert!(child.try_wait().unwrap().is_none(), "{}", fs::read_to_string(&stderr).unwrap());
+        let said = || fs::read_to_string(&stderr).unwrap();
+        let ended =
+            |status: ExitStatus| Ended { code: status.code().unwrap_or(-1), stdout: String::new(), stderr: said() };
+        while !when(&said()) {
+            if let Some(status) = child.try_wait().unwrap() {
+                return Err(ended(status));
+            }
             std::thread::yield_now();
         }
         kill_process(Pid::from_child(&child), signal).unwrap();
-        let code = child.wait().unwrap().code().unwrap_or(-1);
-        Ended { code, stdout: String::new(), stderr: fs::read_to_string(&stderr).unwrap() }
+        Ok(ended(child.wait().unwrap()))
+    }
+
+    /// The same with SIGKILL; false when it ended before.
+    fn killed(&self, command: Command, mut when: impl FnMut() -> bool) -> bool {
+        self.sent(command, Signal::KILL, |_| when()).is_ok()
+    }
+
+    /// The same with a signal that comes before the end.
+    fn signalled(&self, command: Command, signal: Signal, when: impl FnMut(&str) -> bool) -> Ended {
+        self.sent(command, signal, when).unwrap_or_else(|ended| panic!("it ended before: {ended:?}"))
     }
 
     fn begin(&self, out: &str) -> Command {

@@ -165,3 +165,43 @@ fn figures(e: &Evaluation) -> String {
     );
     text
 }
+
+/// Cards for tests.
+#[cfg(test)]
+pub(crate) mod testing {
+    use std::collections::BTreeMap;
+
+    use goodtwin_core::ContentId;
+    use goodtwin_vision::preprocess::{Colour, Crop, Fit, Values};
+    use goodtwin_vision::top::Activation;
+    use goodtwin_vision::{Architecture, ModelCard, NetworkSpec, Pooling, Preprocess};
+    use serde_json::Value;
+
+    /// Of a run with this recipe, which has measured nothing.
+    pub fn card(recipe: Value) -> ModelCard {
+        let (id, crops, values) = (ContentId::of("x"), vec![Crop::Whole], Values::Caffe);
+        let preprocess = Preprocess { size: 48, colour: Colour::Full, fit: Fit::Pad, crops, values };
+        ModelCard {
+            format: 1,
+            id: id.clone(),
+            weights: id.clone(),
+            network: NetworkSpec {
+                trunk: Architecture::Vgg16,
+                trunk_sha256: id.clone(),
+                pooling: Pooling::Gem,
+                block5_weight: 1.0,
+                crops: 1,
+                dense: 2,
+                activation: Activation::None,
+                dropout: 0.0,
+                classes: vec![],
+            },
+            preprocess_id: preprocess.id(),
+            preprocess,
+            dataset: id,
+            device: "cpu".into(),
+            recipe,
+            metrics: BTreeMap::new(),
+        }
+    }
+}

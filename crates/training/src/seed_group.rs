@@ -94,38 +94,13 @@ fn among(runs: &[(String, ModelCard)], own: Option<&str>) -> Vec<SeedGroup> {
 
 #[cfg(test)]
 mod tests {
-    use goodtwin_core::ContentId;
-    use goodtwin_vision::preprocess::{Colour, Crop, Fit, Values};
-    use goodtwin_vision::top::Activation;
-    use goodtwin_vision::{Architecture, NetworkSpec, Pooling, Preprocess};
-
     use super::*;
+    use crate::model_card::testing::card;
 
     fn run(name: &str, dense: usize, seed: u64, accuracy: f64) -> (String, ModelCard) {
-        let (id, crops, values) = (ContentId::of("x"), vec![Crop::Whole], Values::Caffe);
-        let preprocess = Preprocess { size: 48, colour: Colour::Full, fit: Fit::Pad, crops, values };
-        let card = ModelCard {
-            format: 1,
-            id: id.clone(),
-            weights: id.clone(),
-            network: NetworkSpec {
-                trunk: Architecture::Vgg16,
-                trunk_sha256: id.clone(),
-                pooling: Pooling::Gem,
-                block5_weight: 1.0,
-                crops: 1,
-                dense,
-                activation: Activation::None,
-                dropout: 0.0,
-                classes: vec![],
-            },
-            preprocess_id: preprocess.id(),
-            preprocess,
-            dataset: id,
-            device: "cpu".into(),
-            recipe: serde_json::json!({ "name": "default", "seed": seed, "head": { "dense": dense } }),
-            metrics: BTreeMap::from([("test_accuracy".into(), accuracy)]),
-        };
+        let mut card = card(serde_json::json!({ "name": "default", "seed": seed, "head": { "dense": dense } }));
+        card.network.dense = dense;
+        card.metrics = BTreeMap::from([("test_accuracy".into(), accuracy)]);
         (name.into(), card)
     }
 

@@ -8,8 +8,8 @@ use goodtwin_core::{ContentId, Dataset, Split};
 pub fn lacks(dataset: &Dataset) -> Vec<&'static str> {
     let has = |split| dataset.rows.iter().any(|row| row.split == split);
     let mut families: BTreeMap<&str, BTreeSet<&ContentId>> = BTreeMap::new();
-    for row in &dataset.rows {
-        families.entry(row.family.as_deref().unwrap_or_default()).or_default().insert(&row.sha256);
+    for (family, picture) in dataset.rows.iter().filter_map(|row| Some((row.family.as_deref()?, &row.sha256))) {
+        families.entry(family).or_default().insert(picture);
     }
     let has_relative = |family: &String| families[family.as_str()].len() > 1;
     let mut tested = dataset.rows.iter().filter(|row| row.split == Split::Test);

@@ -115,37 +115,8 @@ fn picture(title: &str, least_top: f64, history: &[Epoch], lines: &[Line<'_>], c
 mod tests {
     use std::path::Path;
 
-    use goodtwin_core::{BagType, ContentId};
-    use goodtwin_vision::top::Activation;
-    use goodtwin_vision::{Architecture, NetworkSpec, Pooling};
-
     use super::*;
-
-    fn card(recipe: &Recipe) -> ModelCard {
-        let id = || ContentId::of("it");
-        ModelCard {
-            format: 1,
-            id: id(),
-            network: NetworkSpec {
-                trunk: Architecture::Vgg16,
-                trunk_sha256: id(),
-                pooling: Pooling::Gem,
-                block5_weight: 1.0,
-                crops: 1,
-                dense: 2,
-                activation: Activation::None,
-                dropout: 0.0,
-                classes: vec![BagType::new("tote")],
-            },
-            preprocess: recipe.preprocess.clone(),
-            preprocess_id: id(),
-            dataset: id(),
-            device: "cpu".into(),
-            recipe: serde_json::to_value(recipe).unwrap(),
-            metrics: Default::default(),
-            weights: id(),
-        }
-    }
+    use crate::model_card::testing::card;
 
     fn epoch(number: usize, validation_loss: Option<f64>) -> Epoch {
         Epoch {
@@ -160,13 +131,17 @@ mod tests {
         }
     }
 
+    fn as_json(recipe: &Recipe) -> serde_json::Value {
+        serde_json::to_value(recipe).unwrap()
+    }
+
     fn recipe() -> Recipe {
         Recipe::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/training.toml")).unwrap()
     }
 
     #[test]
     fn a_run_of_one_epoch_without_validation_has_curves() {
-        let html = section(&card(&recipe()), &[epoch(1, None)], Some(1));
+        let html = section(&card(as_json(&recipe())), &[epoch(1, None)], Some(1));
         assert!(html.contains("Training loss") && !html.contains("NaN"), "{html}");
         assert!(!html.contains("Validation loss") && !html.contains(">validation<"), "{html}");
     }
@@ -175,7 +150,7 @@ mod tests {
     fn each_loss_has_an_axis_of_its_own_and_says_what_it_holds() {
         let mut recipe = recipe();
         (recipe.optimizer.label_smoothing, recipe.head.dropout, recipe.family.loss) = (0.05, 0.3, FamilyLoss::Supcon);
-        let html = section(&card(&recipe), &[epoch(1, Some(0.5)), epoch(2, Some(0.4))], Some(2));
+        let html = section(&card(as_json(&recipe)), &[epoch(1, Some(0.5)), epoch(2, Some(0.4))], Some(2));
         let held = "cross-entropy with label smoothing 0.05, dropout 0.3, 1 times the loss over families, on";
         assert!(html.contains(held) && html.contains("Epoch 2 of 2 was kept"), "{html}");
         let axis =
