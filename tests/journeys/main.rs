@@ -10,7 +10,7 @@
 //! - [`training`]: runs that repeat, go on after a kill, and say why they stop.
 //! - [`kills`]: `kill -9` while it scrapes, at thirty moments of a seed's choice; nothing is lost, nothing asked twice.
 //! - [`interruptions`]: SIGTERM, a second run at once, a full disk, a browser whose run is killed.
-//! - [`demo_script`]: `./scripts/demo --once`, from the shops to the page.
+//! - [`demo_script`]: `./scripts/demo --once`, from the shops to the page; a second demo beside a first.
 //! - [`scripts`]: what people run says how before any work, and ends what it started.
 //! - [`trunks`]: ResNet-50 in place of VGG16, from the import of its weights to a search.
 //! - [`trust`]: leaks across a split are found, runs that cannot be compared are not.

@@ -77,10 +77,10 @@ impl Crawl {
     }
 }
 
-/// The events that it wrote, of which the last is what the run came to.
+/// All that it wrote on stderr: events, of which the last is what the run came to, or why it failed.
 fn events(ended: &Ended) -> Vec<Value> {
     let line = |line: &str| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
-    ended.stderr.lines().filter(|line| !line.starts_with("goodtwin: ")).map(line).collect()
+    ended.stderr.lines().map(line).collect()
 }
 
 #[test]
@@ -93,6 +93,7 @@ fn a_shop_whose_prices_vanish_is_an_alarm_and_keeps_its_items_until_somebody_loo
     asked_by_people(&crawl);
     asked_again(&crawl, &before);
     planned(&crawl, &before);
+    rated_down(&crawl, &before, dir.path());
 
     let rows = crawl.rows();
     let success = "goodtwin_last_success_timestamp_seconds{stage=\"scrape\"}";
@@ -104,6 +105,9 @@ fn a_shop_whose_prices_vanish_is_an_alarm_and_keeps_its_items_until_somebody_loo
         assert_eq!(drifted.code, 3, "{}\n{}", drifted.stdout, drifted.stderr);
         assert!(drifted.stdout.contains("second-chapter: drift: price: "), "{}", drifted.stdout);
         assert!(drifted.stdout.contains("--accept-drop"), "{}", drifted.stdout);
+        let said = events(&drifted).pop().unwrap();
+        assert_eq!((&said["level"], &said["fields"]["exit_code"]), (&"ERROR".into(), &3.into()), "{said}");
+        assert!(said["fields"]["message"].as_str().unwrap().starts_with("a store drifted: "), "{said}");
         assert_eq!(crawl.rows(), rows, "yesterday's items are kept");
     }
     let samples = crawl.samples();
@@ -172,7 +176,7 @@ fn asked_by_people(crawl: &Crawl) {
     let example = table.lines().skip_while(|line| !line.starts_with("no-price: ")).nth(1).unwrap();
     let id = example.trim().split(": ").next().unwrap();
     let one = crawl.ask(&["why-missing", id]).ok().stdout;
-    for words in [id, "no-price", "it is not in", "No price could be read"] {
+    for words in [id, "no-price", "\n  manifest it is not in\n", "No price could be read"] {
         assert!(one.contains(words), "{words:?} is not in:\n{one}");
     }
     let address = one.lines().find_map(|line| line.trim().strip_prefix("address")).unwrap().trim();
@@ -220,6 +224,8 @@ fn planned(crawl: &Crawl, shops: &Shops) {
         .arg("--out")
         .arg(&crawl.out))
     .ok();
+    let said: Vec<Value> = events(&plan).into_iter().map(|event| event["fields"]["message"].clone()).collect();
+    assert_eq!(said.last(), Some(&"listings read".into()), "no item of it is done: {said:?}");
     let asked_by_plan = shops.answered() - before;
     assert!(asked_by_plan <= 6, "robots.txt and the listings: {asked_by_plan}");
     let row: Vec<&str> = plan.stdout.lines().nth(1).unwrap().split_whitespace().collect();
@@ -234,4 +240,39 @@ fn planned(crawl: &Crawl, shops: &Shops) {
     let ends = |what: &str| both.find(what).unwrap_or_else(|| panic!("{what}:\n{both}"));
     assert!(status.success() && ends("scrape ended") < ends("\ntotal "), "the table stands at the end:\n{both}");
     assert!(planned.abs_diff(asked) <= 1, "planned {planned}, asked {asked}:\n{}", plan.stdout);
+}
+
+/// A book of ratings that lost its lines: without any nothing is asked; with too few it is said what that did to which store.
+fn rated_down(crawl: &Crawl, shops: &Shops, dir: &Path) {
+    let book = shops.config.with_file_name("demo").join("ratings.jsonl");
+    let whole = std::fs::read_to_string(&book).unwrap();
+    let crawl = Crawl { out: dir.join("rated"), metrics: crawl.metrics.with_file_name("rated.prom") };
+    let scrape = || {
+        let mut command = goodtwin(["scrape", "--store", "canopy-goods", "--config"]);
+        command.arg(&shops.config).arg("--out").arg(&crawl.out).arg("--metrics").arg(&crawl.metrics);
+        run(&mut command)
+    };
+    let ok = || crawl.samples()["goodtwin_scrape_items{store=\"canopy-goods\",state=\"ok\"}"];
+    scrape().ok();
+    let before = ok();
+    assert!(before > 20.0, "{before}");
+
+    std::fs::write(&book, "").unwrap();
+    let refused = scrape();
+    assert_eq!(refused.code, 65, "{}", refused.stderr);
+    let said = events(&refused);
+    assert_eq!(said.len(), 1, "nothing was asked: {said:?}");
+    let message = said[0]["fields"]["message"].as_str().unwrap();
+    assert!(message.contains("demo/ratings.jsonl: there is no rating in it: expected "), "{message}");
+    assert_eq!(ok(), before);
+
+    std::fs::write(&book, "{\"brand\":\"Nobody\",\"label\":\"Good\",\"as_of\":\"2026-01-01\",\"source\":\"s\"}\n")
+        .unwrap();
+    let fell = scrape().ok();
+    let line = format!("\ncanopy-goods: {before} -> 0 items ok; below-rating ");
+    assert!(fell.stdout.contains(&line), "{line:?} is not in:\n{}", fell.stdout);
+    let store = &events(&fell).pop().unwrap()["fields"]["stores"][0];
+    assert!(store["fall"].as_str().unwrap().starts_with(&format!("{before} -> 0 items ok")), "{store}");
+    assert_eq!(ok(), 0.0, "an alarm sees it");
+    std::fs::write(&book, whole).unwrap();
 }

@@ -42,6 +42,8 @@ fn a_file_is_tried_on_its_store_and_the_day_is_written_into_it() {
         assert!(checked.stdout.contains(&format!("{name}: fits; verified = \"")), "{}", checked.stdout);
     }
     assert!(checked.stdout.contains("robots.txt allows"), "{}", checked.stdout);
+    let gaps = checked.stdout.matches("\n\n").count();
+    assert!(gaps == names.len() - 1 && !checked.stdout.ends_with("\n\n"), "between them alone:\n{}", checked.stdout);
     let price = checked.stdout.lines().find(|line| line.trim_start().starts_with("price")).unwrap();
     assert!(price.contains("100 %") && price.contains("needed"), "{price}");
     let after = std::fs::read_to_string(stores.join("demo-loom-and-latch.toml")).unwrap();
@@ -54,6 +56,8 @@ fn a_file_is_tried_on_its_store_and_the_day_is_written_into_it() {
     let columns = |name: &str| line(name).split_whitespace().map(String::from).collect::<Vec<_>>();
     assert!(columns("loom-and-latch")[3..=4] == ["structured".to_string(), day], "{}", listed.stdout);
     assert!(line("zara").contains("evaluation"), "{}", listed.stdout);
+    let shown: Vec<&str> = listed.stdout.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(shown.len() > 4 && shown.is_sorted(), "{}", listed.stdout);
 
     does_not_fit(&stores, &addresses, &check);
     drafts(&config, &stores, &addresses, &check);
@@ -91,6 +95,17 @@ fn drafts(config: &Path, stores: &Path, addresses: &[String], check: &dyn Fn(&[&
         let url = format!("http://{}{page}", addresses[n]);
         let added = run(goodtwin(["stores", "add", "--allow-loopback", &url, "--config"]).arg(config)).ok();
         assert!(added.stdout.contains(&format!("source = \"{source}\"")), "{}", added.stdout);
+        let refused = run(goodtwin(["stores", "add", &url, "--config"]).arg(config));
+        assert!(refused.code == 2 && refused.stderr.contains("; --allow-loopback asks"), "{}", refused.stderr);
+        if source == "shopify" {
+            // It has one feed for all of the shop, so that the listing that was named is not where it starts.
+            assert!(added.stdout.contains("start = [\"/\"]"), "{}", added.stdout);
+            assert!(
+                added.stdout.contains("/collections/all/products.json?limit=250&page=1: answered 404"),
+                "{}",
+                added.stdout
+            );
+        }
         let name = format!("draft-{n}");
         let text = added.stdout.lines().map(|line| match line.starts_with("name = ") {
             true => format!("name = \"{name}\"\n"),

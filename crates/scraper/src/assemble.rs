@@ -160,6 +160,7 @@ mod tests {
             user_agent: "GoodTwin".into(),
             out: "out".into(),
             ratings: [rating("Kind", Label::Good), rating("Unkind", Label::WeAvoid)].into_iter().collect(),
+            ratings_file: Default::default(),
             taxonomy: config::parse("[types.tote]\nwords = ['shopper']\n[types.backpack]\nwords = []\n").unwrap(),
             rating_floor: Label::ItsAStart,
             metrics: None,

@@ -211,6 +211,7 @@ fn look_at(listings: &[(Url, Listing)], store: &Store, taxonomy: &Taxonomy, user
         user_agent: user_agent.into(),
         out: Default::default(),
         ratings: [].into_iter().collect(),
+        ratings_file: Default::default(),
         taxonomy: taxonomy.clone(),
         rating_floor: goodtwin_core::Label::WeAvoid,
         metrics: None,

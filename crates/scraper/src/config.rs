@@ -24,6 +24,8 @@ pub struct Config {
     pub out: PathBuf,
     /// What Good On You says of brands.
     pub ratings: RatingBook,
+    /// The file that says it.
+    pub ratings_file: PathBuf,
     /// What words mean which type.
     pub taxonomy: Taxonomy,
     /// New items of brands below it are not kept.
@@ -297,7 +299,9 @@ impl Identity {
     pub fn load(path: &Path, contact: Option<&str>) -> Result<Self> {
         let mut file: ConfigFile = config::load(path)?;
         file.contact = contact.map(String::from).or(file.contact);
-        let (user_agent, delay) = file.who().map_err(|what| Error::Usage(format!("{}: {what}", path.display())))?;
+        let (user_agent, delay) = file
+            .who("; or give it by --contact")
+            .map_err(|what| Error::Usage(format!("{}: {what}", path.display())))?;
         Ok(Identity {
             user_agent,
             delay,
@@ -307,13 +311,13 @@ impl Identity {
 }
 
 impl ConfigFile {
-    /// The whole user agent, and the delay.
-    fn who(&self) -> Result<(String, Duration), String> {
+    /// The whole user agent, and the delay; `or_else` is how a contact may be given that the file lacks.
+    fn who(&self, or_else: &str) -> Result<(String, Duration), String> {
         let contact = self.contact.as_deref().unwrap_or_default().trim();
         if contact.is_empty() {
-            return Err(
-                "no `contact`: expected an address at which a shop reaches a person, such as \"mailto:crawl@example.org\"".into(),
-            );
+            return Err(format!(
+                "no `contact`: expected an address at which a shop reaches a person, such as \"mailto:crawl@example.org\"{or_else}"
+            ));
         }
         if crate::robots::product_token(&self.user_agent).is_empty() {
             return Err(format!(
@@ -345,6 +349,14 @@ impl Config {
         )))
     }
 
+    /// Refuse a book of ratings without a rating: a scrape would find no new item good enough, and empty the manifest.
+    ///
+    /// # Errors
+    /// As [`RatingBook::refuse_empty`].
+    pub fn refuse_no_ratings(&self) -> Result<()> {
+        self.ratings.refuse_empty(&self.ratings_file)
+    }
+
     /// Read a crawl's file and all that it names. Of the stores, only those in `only`, if there are any.
     ///
     /// # Errors
@@ -352,7 +364,7 @@ impl Config {
     pub fn load(path: &Path, only: &[String]) -> Result<Self> {
         let file: ConfigFile = config::load(path)?;
         let wrong = |what: String| Error::Usage(format!("{}: {what}", path.display()));
-        let (user_agent, delay) = file.who().map_err(wrong)?;
+        let (user_agent, delay) = file.who("").map_err(wrong)?;
         if file.stores.is_empty() {
             return Err(wrong("stores = []: expected at least one store's file".into()));
         }
@@ -384,11 +396,13 @@ impl Config {
         if !only.is_empty() {
             stores.retain(|s| only.contains(&s.file.name));
         }
+        let ratings_file = beside(&file.ratings);
         let aliases = file.aliases.as_ref().map(|path| Aliases::load(&beside(path))).transpose()?.unwrap_or_default();
         Ok(Config {
             user_agent,
             out: file.out,
-            ratings: RatingBook::load(&beside(&file.ratings))?.with_aliases(aliases),
+            ratings: RatingBook::load(&ratings_file)?.with_aliases(aliases),
+            ratings_file,
             taxonomy: Taxonomy::load(&beside(&file.taxonomy))?,
             rating_floor: file.rating_floor,
             metrics: file.metrics,
@@ -505,6 +519,19 @@ mod tests {
         assert_eq!(config.user_agent, "GoodTwin/0.1 (+mailto:a@example.org)");
         assert_eq!(config.rating_floor, Label::ItsAStart);
         assert_eq!(config.stores[0].delay, Duration::from_millis(2500));
+        let said = config.refuse_no_ratings().unwrap_err().to_string();
+        assert!(said.contains("ratings.jsonl: there is no rating in it"), "{said}");
+    }
+
+    #[test]
+    fn who_looks_at_a_store_may_give_a_contact_that_the_crawls_file_lacks() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("taxonomy.toml"), "[types.tote]\nwords = ['shopper']\n").unwrap();
+        let path = dir.path().join("crawl.toml");
+        std::fs::write(&path, crawl("")).unwrap();
+        let said = Identity::load(&path, None).unwrap_err().to_string();
+        assert!(said.contains("no `contact`: ") && said.ends_with("; or give it by --contact"), "{said}");
+        assert!(Identity::load(&path, Some("mailto:a@example.org")).unwrap().user_agent.contains("a@example.org"));
     }
 
     #[test]

@@ -8,6 +8,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::State;
+
 /// How many earlier runs count. A run that drifted is none of them, unless a person accepted it.
 pub const RUNS: usize = 5;
 
@@ -141,6 +143,46 @@ impl fmt::Display for Drop {
     }
 }
 
+/// Far fewer items of a store are `ok` than in its last run: more than half of them, and at least [`FEWEST`], are not any more.
+///
+/// Its pages may be as full as ever, and what changed the book of ratings or the rules. So it is said, and nothing is held back
+/// for it: a brand that was rated down must not stay in the manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fall {
+    /// How many items ended in each state in the last run.
+    before: BTreeMap<State, u32>,
+    /// In this one.
+    now: BTreeMap<State, u32>,
+}
+
+/// The fewest items whose loss is a [`Fall`].
+pub const FEWEST: u32 = 5;
+
+impl Fall {
+    /// From the items of two runs by the state in which they ended; nothing, unless those that are `ok` fell far.
+    pub fn between(before: BTreeMap<State, u32>, now: BTreeMap<State, u32>) -> Option<Self> {
+        let (was, is) = (count(&before, State::Ok), count(&now, State::Ok));
+        let lost = was.saturating_sub(is);
+        (2 * lost > was && lost >= FEWEST).then_some(Fall { before, now })
+    }
+}
+
+fn count(states: &BTreeMap<State, u32>, state: State) -> u32 {
+    states.get(&state).copied().unwrap_or_default()
+}
+
+/// `46 -> 0 items ok; below-rating 14 -> 60`
+impl fmt::Display for Fall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} -> {} items ok", count(&self.before, State::Ok), count(&self.now, State::Ok))?;
+        let rose = self.now.iter().filter(|(state, now)| **now > count(&self.before, **state));
+        for (n, (state, now)) in rose.enumerate() {
+            write!(f, "{}{state} {} -> {now}", if n == 0 { "; " } else { ", " }, count(&self.before, *state))?;
+        }
+        Ok(())
+    }
+}
+
 /// What fell since the last runs. `whole`: the listings were read to their end, so that their number says something.
 pub fn drops(last: &[Health], now: &Health, whole: bool) -> Vec<Drop> {
     let mut drops = Vec::new();
@@ -200,6 +242,21 @@ mod tests {
         assert_eq!(fell((9, 9), (1, 1)), Vec::<&str>::new(), "a small shop may sell out");
         assert_eq!(fell((1000, 1000), (790, 790)), ["items"]);
         assert_eq!(drops(&[health(60, 60)], &health(5, 5), false), []);
+    }
+
+    #[test]
+    fn that_most_items_are_ok_no_more_is_told_with_what_they_are() {
+        let states =
+            |ok, below, robots| BTreeMap::from([(State::Ok, ok), (State::BelowRating, below), (State::Robots, robots)]);
+        let fall = |before, now| Fall::between(before, now).map(|fall| fall.to_string());
+        let said = fall(states(46, 14, 0), [(State::BelowRating, 60)].into());
+        assert_eq!(said.as_deref(), Some("46 -> 0 items ok; below-rating 14 -> 60"));
+        let said = fall(states(46, 14, 0), states(22, 37, 1));
+        assert_eq!(said.as_deref(), Some("46 -> 22 items ok; robots 0 -> 1, below-rating 14 -> 37"));
+        assert_eq!(fall(states(46, 14, 0), states(23, 37, 0)), None, "half of them");
+        assert_eq!(fall(states(4, 0, 0), states(0, 4, 0)), None, "four");
+        assert_eq!(fall(states(5, 0, 0), states(0, 5, 0)).as_deref(), Some("5 -> 0 items ok; below-rating 0 -> 5"));
+        assert_eq!(fall(states(0, 60, 0), states(46, 14, 0)), None, "more is no fall");
     }
 
     #[test]

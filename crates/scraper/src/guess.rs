@@ -119,7 +119,12 @@ impl Visitor {
             let feed = shopify::feed_url(&start, 1);
             let answer = match self.page(&feed, manners).await {
                 Ok(answer) => answer,
-                Err(FetchError::Robots { .. } | FetchError::Status { .. } | FetchError::TooLarge { .. }) => continue,
+                Err(e @ (FetchError::Robots { .. } | FetchError::Status { .. } | FetchError::TooLarge { .. })) => {
+                    if is_collection {
+                        guess.found.push(e.to_string());
+                    }
+                    continue;
+                }
                 Err(e) => return Err(e.into()),
             };
             let text = charset::decode(&answer.body, answer.content_type());

@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use crate::config::Config;
 use crate::run::JOURNAL;
 use crate::summary::Summary;
-use crate::{Journal, Result};
+use crate::{Journal, Result, State};
 
 /// All that is told, as of one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,10 +47,11 @@ impl Metrics {
         let journal = Journal::open_to_read(&config.out.join(JOURNAL))?;
         let word = |store: &str, word: &str| (store.to_string(), word.to_string());
         let states = journal.states()?;
-        let items = states
-            .iter()
-            .flat_map(|(store, states)| states.iter().map(|(state, n)| (word(store, state.word()), i64::from(*n))))
-            .collect();
+        // A store of which nothing is ok says so: no alarm sees a sample that is not there.
+        let mut items: BTreeMap<_, _> = states.keys().map(|store| (word(store, State::Ok.word()), 0)).collect();
+        for (store, states) in &states {
+            items.extend(states.iter().map(|(state, n)| (word(store, state.word()), i64::from(*n))));
+        }
         let drops = summary.stores.iter().flat_map(|s| s.drops.iter().map(move |drop| word(&s.name, drop.word())));
         let oldest = config.ratings.iter().map(|rating| rating.as_of).min();
         Ok(Metrics {

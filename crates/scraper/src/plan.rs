@@ -138,7 +138,7 @@ pub async fn plan(config: &Config, progress: Progress, stop: Stop) -> Result<Pla
             Err(StoreEnd::Stopping) => Some("stopped".into()),
             Ok(()) => None,
         };
-        part.progress.end(plan.trouble.as_deref());
+        part.progress.planned(plan.items, plan.trouble.as_deref());
         let listings = journal.look(|journal| journal.page_bytes()).await?;
         let measured = known.map(|known| known.measured(&store.file.name)).transpose()?.unwrap_or_default();
         let (pages, pictures) = part.allowed(&found, &mut plan).await?;

@@ -3,11 +3,11 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use goodtwin_core::terminal::one_line;
+use goodtwin_core::terminal::{note, one_line};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::Value;
 
-use crate::events;
+use crate::events::{self, Level};
 use crate::summary::Summary;
 
 /// Shows how far a run is, on stderr.
@@ -30,8 +30,26 @@ impl Progress {
     /// The run came to this, and the process ends with this code, if it can tell people of it as well.
     pub fn ended(&self, summary: &Summary, exit_code: u8) {
         if let Progress::Lines = self {
-            events::emit("scrape ended", events::summary(summary, exit_code));
+            events::emit(Level::Info, "scrape ended", events::summary(summary, exit_code));
         }
+    }
+
+    /// Say something that cannot wait for the end of the run.
+    pub fn say(&self, message: &str) {
+        match self {
+            Progress::Bars(_) => note(format_args!("goodtwin: {message}")),
+            Progress::Lines => events::emit(Level::Info, message, Default::default()),
+            Progress::Silent => {}
+        }
+    }
+
+    /// Write down why the process ends with this code, where events are written: a machine reads no other lines. Whether they are.
+    pub fn failed(&self, exit_code: u8, message: &str) -> bool {
+        let writes = matches!(self, Progress::Lines);
+        if writes {
+            events::emit(Level::Error, message, [("exit_code".to_string(), exit_code.into())].into_iter().collect());
+        }
+        writes
     }
 
     pub(crate) fn store(&self, name: &str) -> StoreProgress {
@@ -64,7 +82,8 @@ const LINE_EVERY: u64 = 50;
 impl StoreProgress {
     fn event<const N: usize>(&self, message: &str, fields: [(&str, Value); N]) {
         let store = ("store", Value::from(self.name.as_str()));
-        events::emit(message, [store].into_iter().chain(fields).map(|(key, value)| (key.into(), value)).collect());
+        let fields = [store].into_iter().chain(fields).map(|(key, value)| (key.into(), value));
+        events::emit(Level::Info, message, fields.collect());
     }
 
     /// A listing was read; so many items are known now.
@@ -94,12 +113,40 @@ impl StoreProgress {
     }
 
     /// The store's part ended; `trouble` says why, if it was early.
-    pub fn end(&self, trouble: Option<&str>) {
-        let said = trouble.map_or_else(|| "done".into(), one_line);
+    pub fn ended(&self, trouble: Option<&str>) {
+        self.end("store ended", "done", trouble);
+    }
+
+    /// Its listings, which are all that was to be read, named so many items; `trouble` says why not all, if so.
+    pub fn planned(&self, items: usize, trouble: Option<&str>) {
+        self.end("listings read", &format!("listings read: {items} items"), trouble);
+    }
+
+    fn end(&self, event: &str, done: &str, trouble: Option<&str>) {
         self.bar.set_style(ProgressStyle::with_template("{prefix:18} {msg}").expect("a valid template"));
-        self.bar.finish_with_message(said.clone());
+        self.bar.finish_with_message(trouble.map_or_else(|| done.to_string(), one_line));
         if self.lines {
-            self.event("store ended", [("trouble", trouble.into())]);
+            self.event(event, [("trouble", trouble.into())]);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use indicatif::ProgressDrawTarget;
+
+    use super::*;
+
+    #[test]
+    fn a_store_whose_listings_alone_were_read_is_not_said_to_be_done() {
+        let bars = Progress::Bars(MultiProgress::with_draw_target(ProgressDrawTarget::hidden()));
+        let said = |end: &dyn Fn(&StoreProgress)| {
+            let store = bars.store("a");
+            end(&store);
+            store.bar.message()
+        };
+        assert_eq!(said(&|store| store.ended(None)), "done");
+        assert_eq!(said(&|store| store.planned(60, None)), "listings read: 60 items");
+        assert_eq!(said(&|store| store.planned(60, Some("it does\nnot answer"))), "it does not answer");
     }
 }

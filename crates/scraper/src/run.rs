@@ -117,7 +117,7 @@ async fn run_at(
                     Err(StoreEnd::Stalled(what) | StoreEnd::Trouble(what)) => Some(what.clone()),
                     Err(StoreEnd::Fatal(e)) => Some(e.to_string()),
                 };
-                part.progress.end(said.as_deref());
+                part.progress.ended(said.as_deref());
                 (n, end)
             }
         })
@@ -170,12 +170,13 @@ async fn summarize(
                 let tally = journal.tally(&name, run)?;
                 tally.reconcile(&name, end.as_ref().and_then(|end| end.as_ref().ok()).map(|done| done.counted))?;
                 let stalled = matches!(end, Some(Err(StoreEnd::Stalled(_))));
+                let fall = journal.fall(&name, run)?;
                 let (trouble, drops) = match end {
                     Some(Err(StoreEnd::Stalled(what) | StoreEnd::Trouble(what))) => (Some(what), vec![]),
                     Some(Ok(done)) => (None, done.drops),
                     _ => (None, vec![]),
                 };
-                Ok(StoreSummary { name, tally, trouble, stalled, drops })
+                Ok(StoreSummary { name, tally, trouble, stalled, drops, fall })
             };
             names.into_iter().zip(ends).map(summarize_store).collect()
         })

@@ -7,7 +7,7 @@ use goodtwin_core::Table;
 use goodtwin_core::terminal::one_line;
 
 use crate::State;
-use crate::drift::Drop;
+use crate::drift::{Drop, Fall};
 use crate::governor::HostPace;
 use crate::journal::items::Tally;
 
@@ -41,6 +41,8 @@ pub struct StoreSummary {
     pub stalled: bool,
     /// What fell since its last runs. While there is any, the manifest keeps what the store had before.
     pub drops: Vec<Drop>,
+    /// Far fewer of its items are `ok` than in its last run, and the manifest has no others.
+    pub fall: Option<Fall>,
 }
 
 impl Summary {
@@ -65,23 +67,11 @@ impl Summary {
     }
 }
 
-const HEADS: [&str; 11] = [
-    "store",
-    "items",
-    "new",
-    "unchanged",
-    "changed",
-    "unseen",
-    "ok",
-    "rejected by cause",
-    "images",
-    "ok",
-    "bad by cause",
-];
+/// Numbers alone, so that a row is a line of a terminal; the causes stand below.
+const HEADS: [&str; 11] =
+    ["store", "items", "new", "unchanged", "changed", "unseen", "ok", "rejected", "images", "ok", "bad"];
 
 fn row(name: &str, tally: &Tally) -> Vec<String> {
-    let rejected = tally.states.iter().filter(|(state, _)| **state != State::Ok).map(|(s, n)| (s.word(), *n));
-    let bad = tally.images_bad.iter().map(|(cause, n)| (cause.as_str(), *n));
     vec![
         name.into(),
         tally.items.to_string(),
@@ -90,22 +80,26 @@ fn row(name: &str, tally: &Tally) -> Vec<String> {
         tally.changed.to_string(),
         tally.unseen.to_string(),
         tally.states.get(&State::Ok).copied().unwrap_or_default().to_string(),
-        by_cause(rejected),
+        rejected(tally).map(|(_, n)| n).sum::<u32>().to_string(),
         tally.images.to_string(),
         tally.images_ok.to_string(),
-        by_cause(bad),
+        tally.images_bad.values().sum::<u32>().to_string(),
     ]
 }
 
-/// `3: no-price 1, robots 2`.
-fn by_cause<'a>(counts: impl Iterator<Item = (&'a str, u32)>) -> String {
-    let counts: Vec<_> = counts.collect();
-    let total: u32 = counts.iter().map(|(_, n)| n).sum();
-    if total == 0 {
-        return "0".into();
-    }
-    let each: Vec<String> = counts.iter().map(|(cause, n)| format!("{cause} {n}")).collect();
-    format!("{total}: {}", each.join(", "))
+fn rejected(tally: &Tally) -> impl Iterator<Item = (&str, u32)> {
+    tally.states.iter().filter(|(state, _)| **state != State::Ok).map(|(state, n)| (state.word(), *n))
+}
+
+/// `rejected: 2 robots, 1 no-price; bad images: 1 gone`; empty where there is neither.
+fn causes(tally: &Tally) -> String {
+    let each = |what: &str, counts: Vec<(&str, u32)>| {
+        let counts: Vec<String> = counts.iter().map(|(cause, n)| format!("{n} {cause}")).collect();
+        (!counts.is_empty()).then(|| format!("{what}: {}", counts.join(", ")))
+    };
+    let bad = tally.images_bad.iter().map(|(cause, n)| (cause.as_str(), *n)).collect();
+    let both = [each("rejected", rejected(tally).collect()), each("bad images", bad)];
+    both.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
 impl fmt::Display for Summary {
@@ -120,6 +114,13 @@ impl fmt::Display for Summary {
         table.fmt(f)?;
         writeln!(f)?;
         for store in &self.stores {
+            let causes = causes(&store.tally);
+            if !causes.is_empty() {
+                writeln!(f, "{}: {causes}", store.name)?;
+            }
+            if let Some(fall) = &store.fall {
+                writeln!(f, "{}: {fall}", store.name)?;
+            }
             if let Some(trouble) = &store.trouble {
                 writeln!(f, "{}: not read to its end: {}", store.name, one_line(trouble))?;
             }
@@ -170,6 +171,33 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_row_fits_a_terminal_and_a_fall_is_said() {
+        let states = [(State::Ok, 1), (State::NoPrice, 1234), (State::BelowRating, 4321), (State::Quarantined, 9)];
+        let tally = Tally {
+            items: 5565,
+            new: 5565,
+            states: states.into(),
+            images: 9876,
+            images_ok: 9875,
+            images_bad: [("not-an-image".to_string(), 1)].into(),
+            ..Tally::default()
+        };
+        let store = StoreSummary {
+            name: "a-shop-with-a-name".into(),
+            tally,
+            trouble: None,
+            stalled: false,
+            drops: vec![],
+            fall: Fall::between([(State::Ok, 5555)].into(), states.into()),
+        };
+        let text = Summary { stores: vec![store], ..Summary::default() }.to_string();
+        assert!(text.lines().take(3).all(|line| line.len() <= 100), "{text}");
+        let row: Vec<&str> = text.lines().nth(1).unwrap().split_whitespace().collect();
+        assert_eq!(row[6..], ["1", "5564", "9876", "9875", "1"], "{text}");
+        assert!(text.contains("\na-shop-with-a-name: 5555 -> 1 items ok; no-price 0 -> 1234, "), "{text}");
+    }
+
+    #[test]
     fn the_table_counts_by_cause_and_names_what_was_skipped() {
         let tally = Tally {
             items: 5,
@@ -187,17 +215,17 @@ mod tests {
             trouble: trouble.map(String::from),
             stalled: false,
             drops: vec![],
+            fall: None,
         };
         let mut summary = Summary {
             stores: vec![store("a", &tally, None), store("b", &Tally::default(), Some("needs a\u{1b}[2Jbrowser"))],
             ..Summary::default()
         };
         let text = summary.to_string();
-        assert!(text.contains("3: robots 2, no-price 1"), "{text}");
+        assert!(text.contains("\na: rejected: 2 robots, 1 no-price; bad images: 1 gone\nb: not read"), "{text}");
         assert!(text.contains("  unseen  ") && format!("{summary:60}").lines().all(|line| line.len() <= 60), "{text}");
         let again = Summary { is_retry: true, ..summary.clone() }.to_string();
         assert!(again.contains("  not asked  ") && !again.contains("unseen"), "{again}");
-        assert!(text.contains("1: gone 1"), "{text}");
         assert!(text.ends_with("b: not read to its end: needs a\u{fffd}[2Jbrowser\n"), "{text}");
         assert_eq!(summary.exit_code(), 3);
         summary.stores.remove(0);

@@ -56,6 +56,21 @@ impl RatingBook {
         Ok(ratings.into_iter().collect())
     }
 
+    /// Refuse a book without a rating, which is more likely cut off than meant: no brand would be good enough by it.
+    ///
+    /// # Errors
+    /// Exit 65, with the file and what was expected.
+    pub fn refuse_empty(&self, path: &Path) -> Result<()> {
+        match self.is_empty() {
+            true => Err(Error::data(
+                path,
+                "there is no rating in it: expected a line a rating, with brand, label, as_of, source, as \
+                 `goodtwin ratings import FILE` writes them",
+            )),
+            false => Ok(()),
+        }
+    }
+
     /// Look brands up by these other names too.
     pub fn with_aliases(mut self, aliases: Aliases) -> Self {
         let all: Vec<Rating> = std::mem::take(&mut self.by_brand).into_values().flatten().collect();
@@ -221,6 +236,17 @@ mod tests {
         let error = RatingBook::load(file.path()).unwrap_err();
         assert_eq!(error.exit_code(), 65);
         assert!(error.to_string().contains("line 2: `fine` is not one of"), "{error}");
+    }
+
+    #[test]
+    fn a_book_without_a_rating_is_refused_and_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "\n").unwrap();
+        let error = RatingBook::load(file.path()).unwrap().refuse_empty(file.path()).unwrap_err();
+        assert_eq!(error.exit_code(), 65);
+        let said = error.to_string();
+        assert!(said.starts_with(file.path().to_str().unwrap()) && said.contains("expected a line a rating"), "{said}");
+        RatingBook::from_iter([rating("Able", Label::Good, "2025-01-01")]).refuse_empty(file.path()).unwrap();
     }
 
     #[test]

@@ -69,6 +69,7 @@ pub fn run(args: Args) -> Outcome {
             e => e,
         })?
         .with_aliases(aliases);
+    book.refuse_empty(&args.book)?;
     match args.command {
         Command::Import { .. } => unreachable!("done above"),
         Command::List { brand, history } => list(&book, brand.as_deref(), history),

@@ -105,7 +105,10 @@ fn all(dir: &Path) -> Result<Vec<Known>, Failure> {
     paths.retain(|p| p.extension().is_some_and(|e| e == "toml"));
     paths.sort();
     let read = |path: PathBuf| Ok(Known { file: config::load(&path)?, path });
-    paths.into_iter().map(read).collect()
+    let mut known = paths.into_iter().map(read).collect::<Result<Vec<Known>, Failure>>()?;
+    // By what people see.
+    known.sort_by(|a, b| a.file.name.cmp(&b.file.name));
+    Ok(known)
 }
 
 fn list(dir: &Path) -> Outcome {
@@ -145,11 +148,14 @@ fn check(names: &[String], dir: &Path, who: &Who) -> Outcome {
         return say("all stores are verified");
     }
     let (mut unfit, mut unavailable) = (Vec::new(), Vec::new());
-    for Known { path, file } in known {
+    for (n, Known { path, file }) in known.into_iter().enumerate() {
         let store =
             Store::new(file, identity.delay).map_err(|what| Failure::usage(format!("{}: {what}", path.display())))?;
         let name = store.file.name.clone();
         let report = visit(&identity.user_agent, async |visitor| visitor.check(&store, &identity.taxonomy).await)?;
+        if n > 0 {
+            say("")?;
+        }
         say(describe(&store, &report))?;
         if report.is_good() {
             let day = TimeZone::UTC.to_datetime(Timestamp::now()).date().to_string();
@@ -157,7 +163,7 @@ fn check(names: &[String], dir: &Path, who: &Who) -> Outcome {
             let edited =
                 with_verified(&text, &day).map_err(|what| Error::Usage(format!("{}: {what}", path.display())))?;
             atomic::write(&path, edited.as_bytes())?;
-            say(format_args!("{name}: fits; verified = \"{day}\" in {}\n", path.display()))?;
+            say(format_args!("{name}: fits; verified = \"{day}\" in {}", path.display()))?;
             continue;
         }
         let why = match &report.trouble {
@@ -174,7 +180,7 @@ fn check(names: &[String], dir: &Path, who: &Who) -> Outcome {
                 format!("missing: {}", report.missing().join(", "))
             }
         };
-        say(format_args!("{name}: does not fit: {}\n", one_line(&why)))?;
+        say(format_args!("{name}: does not fit: {}", one_line(&why)))?;
     }
     match (unfit.is_empty(), unavailable.is_empty()) {
         (true, true) => Ok(()),
@@ -185,7 +191,13 @@ fn check(names: &[String], dir: &Path, who: &Who) -> Outcome {
 
 fn add(url: &Url, allow_loopback: bool, who: &Who) -> Outcome {
     let identity = Identity::load(&who.config, who.contact.as_deref())?;
-    guard::check_url(url, allow_loopback).map_err(|e| Failure::usage(e.to_string()))?;
+    guard::check_url(url, allow_loopback).map_err(|e| {
+        let would_help = guard::check_url(url, true).is_ok();
+        Failure::usage(format!(
+            "{e}{}",
+            if would_help { "; --allow-loopback asks a store on this machine" } else { "" }
+        ))
+    })?;
     let manners = Manners { delay: identity.delay, allow_loopback };
     let draft = visit(&identity.user_agent, async |visitor| visitor.guess(url, manners).await)?;
     say(draft.map_err(|e| Failure::new(e.exit_code(), e.to_string()))?.trim_end())

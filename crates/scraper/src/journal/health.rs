@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, params};
 
+use super::fetched::bad_text;
 use super::{Journal, RunId, items};
-use crate::drift::{self, Drop, Field, Fill, Health};
+use crate::drift::{self, Drop, Fall, Field, Fill, Health};
 use crate::{Result, State};
 
 /// How a store's part of a run ended.
@@ -40,10 +41,10 @@ impl Journal {
             if !ending.retry {
                 items::miss_gone(tx, store, run)?;
             }
-            count_ended(tx, store, run)?;
             let now = health(tx, store, (!ending.retry).then_some(run))?;
             let drops = drift::drops(&last_healths(tx, store, run)?, &now, ending.whole);
             if !drops.is_empty() && !ending.accept_drop {
+                count_ended(tx, store, run)?;
                 return Ok(drops);
             }
             // What a whole run is accepted with, the next ones are held against.
@@ -55,7 +56,26 @@ impl Journal {
                 put_health(tx, store, run, &now)?;
             }
             publish(tx, store, run)?;
+            // Once twins are one: else they are `ok` in the run that finds them, and in no later one.
+            count_ended(tx, store, run)?;
             Ok(vec![])
+        })
+    }
+
+    /// Whether far fewer items of a store are `ok` in this run than in the one before. Only runs that drift is told by are
+    /// compared: they saw all of the store, and were taken as they are.
+    pub fn fall(&self, store: &str, run: RunId) -> Result<Option<Fall>> {
+        self.with(|db| {
+            let mut runs =
+                db.prepare("SELECT DISTINCT run FROM health WHERE store = ?1 AND run <= ?2 ORDER BY run DESC LIMIT 2")?;
+            let runs: Vec<i64> =
+                runs.query_map(params![store, run.0], |r| r.get(0))?.collect::<rusqlite::Result<_>>()?;
+            match runs[..] {
+                [now, before] if now == run.0 => {
+                    Ok(Fall::between(ended_in(db, store, before)?, ended_in(db, store, now)?))
+                }
+                _ => Ok(None),
+            }
         })
     }
 
@@ -104,6 +124,16 @@ fn count_ended(tx: &Connection, store: &str, run: RunId) -> rusqlite::Result<()>
         params![run.0, store],
     )
     .map(drop)
+}
+
+/// How many items of a store ended in each state in a run.
+fn ended_in(db: &Connection, store: &str, run: i64) -> rusqlite::Result<BTreeMap<State, u32>> {
+    db.prepare("SELECT state, items FROM ended WHERE store = ?1 AND run = ?2")?
+        .query_map(params![store, run], |r| {
+            let state = r.get::<_, String>(0)?.parse().map_err(|e: String| bad_text(0, e))?;
+            Ok((state, r.get(1)?))
+        })?
+        .collect()
 }
 
 /// How full the fields are of the items that a run saw; without one, of all that the listings still name.
@@ -345,6 +375,29 @@ mod tests {
         let ever = journal.ended_ever().unwrap();
         let count = |state: &str| ever[&("s".to_string(), state.to_string())];
         assert_eq!((count("ok"), count("no-price")), (18, 2));
+    }
+
+    #[test]
+    fn a_store_whose_brands_are_not_good_enough_any_more_publishes_none_of_them_and_it_is_said() {
+        let mut journal = Journal::open(Path::new(":memory:")).unwrap();
+        let fall = |journal: &Journal| {
+            let fall = journal.fall("s", journal.newest_run().unwrap().unwrap()).unwrap();
+            fall.map(|fall| fall.to_string())
+        };
+        let below = |n| ItemOutcome { state: State::BelowRating, item: None, ..outcome(n, true) };
+        scrape(&mut journal, 20, 20, WHOLE);
+        assert_eq!(fall(&journal), None, "a first run fell from nothing");
+        // Half a list, or what was asked for again, is held against nothing, and nothing is held against it.
+        for ending in [RETRY, Ending { whole: false, ..WHOLE }] {
+            run(&mut journal, &[below(0), below(1)], ending);
+            assert_eq!(fall(&journal), None);
+        }
+        let rated_down: Vec<_> = (0..20).map(|n| if n < 18 { below(n) } else { outcome(n, true) }).collect();
+        assert_eq!(run(&mut journal, &rated_down, WHOLE), NONE, "its pages are as full as before");
+        assert_eq!(fall(&journal).as_deref(), Some("20 -> 2 items ok; below-rating 0 -> 18"));
+        assert_eq!(journal.ok_items().unwrap().len(), 2, "what was rated down does not stay");
+        run(&mut journal, &rated_down, WHOLE);
+        assert_eq!(fall(&journal), None, "that is how it was");
     }
 
     #[test]

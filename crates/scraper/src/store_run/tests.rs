@@ -42,6 +42,7 @@ impl Scraped {
             user_agent: "GoodTwin/0.1 (+mailto:a@b.example)".into(),
             out: out.path().into(),
             ratings: [].into_iter().collect(),
+            ratings_file: Default::default(),
             taxonomy: config::parse("[types.tote]\nwords = []\n").unwrap(),
             rating_floor: Label::Good,
             metrics: None,

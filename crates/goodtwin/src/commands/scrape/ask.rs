@@ -7,7 +7,8 @@ use goodtwin_core::terminal::{one_line, one_line_within};
 use goodtwin_core::{Table, config};
 use goodtwin_scraper::drift::Field;
 use goodtwin_scraper::journal::ask::Known;
-use goodtwin_scraper::{JOURNAL, QuietJournal, State};
+use goodtwin_scraper::{Error, JOURNAL, QuietJournal, State};
+use jiff::Timestamp;
 
 use crate::exit::{Failure, Outcome, fitted, say};
 
@@ -18,7 +19,19 @@ const EXAMPLES: u32 = 3;
 const AT_LENGTH: usize = 3;
 
 fn open(out: &Path) -> Result<QuietJournal, Failure> {
-    Ok(QuietJournal::open(&out.join(JOURNAL))?)
+    // The journal is what people give for the crawl's folder.
+    if out.is_file() {
+        let folder = out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let what = format!("{}: a file: expected the crawl's folder, --out {}", out.display(), folder.display());
+        return Err(Failure::new(65, what));
+    }
+    Ok(QuietJournal::open(&out.join(JOURNAL)).map_err(|e| match e {
+        Error::Core(goodtwin_core::Error::Missing { path, kind, .. }) => {
+            let hint = ": `goodtwin scrape` makes one, --out names another folder".into();
+            goodtwin_core::Error::Missing { path, kind, hint }.into()
+        }
+        e => e,
+    })?)
 }
 
 /// Why is this item missing?
@@ -53,7 +66,7 @@ pub fn why_missing(out: &Path, words: &str) -> Outcome {
 }
 
 fn at_length(journal: &QuietJournal, item: &Known) -> Outcome {
-    let line = |name: &str, text: &str| say(format_args!("  {name:<10}{}", one_line(text)));
+    let line = |name: &str, text: &str| say(format_args!("  {name:<8} {}", one_line(text)));
     say(one_line(&item.id))?;
     line("address", &item.url)?;
     for (name, text) in [("title", &item.title), ("brand", &item.brand)] {
@@ -69,11 +82,16 @@ fn at_length(journal: &QuietJournal, item: &Known) -> Outcome {
     for (_, why) in journal.bad_pictures(&item.id)? {
         line("picture", &why)?;
     }
-    line("seen", &format!("first {}, last {}", item.seen.0, item.seen.1))?;
+    line("seen", &format!("first {}, last {}", to_the_second(&item.seen.0), to_the_second(&item.seen.1)))?;
     if item.missed > 0 {
         line("missed", &format!("in {} runs in a row; it is retired after 3", item.missed))?;
     }
     line("manifest", if item.published { "it is in" } else { "it is not in" })
+}
+
+/// A time as the journal has it, without what no person asks for.
+fn to_the_second(time: &str) -> String {
+    time.parse::<Timestamp>().map_or_else(|_| time.into(), |time| format!("{time:.0}"))
 }
 
 /// Which items are in which state, and some of each.
@@ -169,4 +187,32 @@ pub fn quarantine(out: &Path) -> Outcome {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_names_the_journal_or_a_folder_without_one_is_told_of_the_option() {
+        let dir = tempfile::tempdir().unwrap();
+        let refused = |out: &Path| open(out).err().unwrap();
+        let none = refused(dir.path());
+        assert_eq!(none.code, 65);
+        assert!(none.message.ends_with("`goodtwin scrape` makes one, --out names another folder"), "{}", none.message);
+        let journal = dir.path().join(JOURNAL);
+        std::fs::write(&journal, "").unwrap();
+        let file = refused(&journal);
+        assert_eq!(file.code, 65);
+        let folder = dir.path().display();
+        let expected = format!("{folder}/{JOURNAL}: a file: expected the crawl's folder, --out {folder}");
+        assert_eq!(file.message, expected);
+    }
+
+    #[test]
+    fn times_are_told_to_the_second() {
+        assert_eq!(to_the_second("2026-11-23T12:00:01.123456789Z"), "2026-11-23T12:00:01Z");
+        assert_eq!(to_the_second("2026-11-23T12:00:01Z"), "2026-11-23T12:00:01Z");
+        assert_eq!(to_the_second("once"), "once");
+    }
 }

@@ -76,7 +76,7 @@ pub fn run(args: Args) -> Outcome {
         Some(Question::WhyMissing { item: None, out }) => ask::states(&out),
         Some(Question::Report { quarantine: true, out }) => ask::quarantine(&out),
         Some(Question::Report { quarantine: false, out }) => ask::report(&out),
-        None => scrape(args),
+        None => scrape(args).map_err(in_the_log),
     }
 }
 
@@ -86,6 +86,7 @@ fn scrape(args: Args) -> Outcome {
     if args.store.is_empty() {
         config.refuse_unverified()?;
     }
+    config.refuse_no_ratings()?;
     if let Some(out) = args.out {
         config.out = out;
     }
@@ -111,10 +112,10 @@ fn scrape(args: Args) -> Outcome {
     let progress = Progress::auto();
     let done = runtime.block_on(async {
         let stop = Stop::when(signals::asked_to_end()?);
-        let asked = stop.clone();
+        let (asked, heard) = (stop.clone(), progress.clone());
         tokio::spawn(async move {
             asked.asked().await;
-            eprintln!("goodtwin: finishing what is in flight; once more to end at once");
+            heard.say("finishing what is in flight; once more to end at once");
         });
         Ok::<_, Failure>(goodtwin_scraper::run_with(&config, &options, progress.clone(), stop).await?)
     });
@@ -137,13 +138,24 @@ fn write(config: &Config, summary: &Summary, metrics: Option<&PathBuf>) -> Outco
     }
 }
 
+/// Where stderr has an event a line, why the scrape failed is one of them, and nothing else is said of it.
+fn in_the_log(failure: Failure) -> Failure {
+    match Progress::auto().failed(failure.code, &failure.message) {
+        true => Failure::new(failure.code, ""),
+        false => failure,
+    }
+}
+
 fn ended(code: u8, drifted: bool) -> Outcome {
     match code {
         0 => Ok(()),
         3 if drifted => Err(Failure::new(3, "a store drifted: the lines above say what fell")),
         75 => Err(Failure::new(75, "a host asks to be left alone for now; the next run goes on from here")),
-        69 => Err(Failure::new(69, "no store could be read; the table says why")),
+        69 => Err(Failure::new(69, "no store could be read; the lines below the table say why")),
         130 => Err(Failure::new(130, "stopped; the next run goes on from here")),
-        code => Err(Failure::new(code, "some stores were skipped or not read to their end; the table says why")),
+        code => Err(Failure::new(
+            code,
+            "some stores were skipped or not read to their end; the lines below the table say why",
+        )),
     }
 }
