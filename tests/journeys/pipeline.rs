@@ -218,6 +218,16 @@ async fn shop(browser: &Client, script: bool, address: &str, photo: &Path) -> Re
     browser.goto(address).await?;
     // The page's script says that it ran.
     assert_eq!(browser.find_all(Locator::Css("html.script")).await?.len(), usize::from(script));
+    // What is no photo is told before it is sent, or else with the form for another one.
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes, told) in [("note.txt", "Not a bag.", "not a photo"), ("empty.jpg", "", "empty")] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        wait().for_element(Locator::Id("photo")).await?.send_keys(path.to_str().unwrap()).await?;
+        browser.find(Locator::Id("find")).await?.click().await?;
+        let says = wait().for_element(Locator::Css(if script { "#status" } else { "#problem" })).await?.text().await?;
+        assert!(says.contains(told), "{told:?} is not in {says:?}");
+    }
     let chooser = wait().for_element(Locator::Id("photo")).await?;
     chooser.send_keys(photo.to_str().unwrap()).await?;
     browser.find(Locator::Id("find")).await?.click().await?;
@@ -228,10 +238,10 @@ async fn shop(browser: &Client, script: bool, address: &str, photo: &Path) -> Re
     for twin in &twins {
         assert!(twin.is_displayed().await?);
         let text = twin.text().await?;
-        for part in ["% alike", "Good On You", "as of", "source"] {
-            let unrated = text.contains("no rating yet");
-            assert!(text.contains(part) || (unrated && part != "% alike"), "{part:?} is not in:\n{text}");
+        for part in ["Good On You", "as of", "source"] {
+            assert!(text.contains(part) || text.contains("no rating yet"), "{part:?} is not in:\n{text}");
         }
+        assert!(twin.find(Locator::Css(".shop")).await?.text().await?.starts_with("at "), "no shop is in:\n{text}");
         let picture = twin.find(Locator::Css("img")).await?;
         let alt = picture.attr("alt").await?.unwrap_or_default();
         assert!(!alt.is_empty(), "a picture has words for those who cannot see it");

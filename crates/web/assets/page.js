@@ -12,13 +12,20 @@ if (form) {
   const button = form.querySelector("#find");
   const cap = Number(form.dataset.maxMib) * 1024 * 1024;
 
+  // What can be said of a file before it is sent. A browser that does not know a file's type leaves it empty.
+  const refusal = (file) => {
+    if (!file.size) return "This file is empty. Please choose another photo.";
+    if (file.type && !file.type.startsWith("image/")) return "This file is not a photo. Please choose one that is.";
+    if (file.size > cap) return `This photo is larger than ${form.dataset.maxMib} MB.`;
+    return "";
+  };
   const show = () => {
     if (preview.src) URL.revokeObjectURL(preview.src);
     const file = input.files[0];
-    const fits = !file || file.size <= cap;
-    input.setCustomValidity(fits ? "" : `That photo is larger than ${form.dataset.maxMib} MB.`);
-    status.textContent = input.validationMessage && file ? input.validationMessage : "";
-    preview.hidden = !file || !fits;
+    const refused = file ? refusal(file) : "";
+    input.setCustomValidity(refused);
+    status.textContent = refused;
+    preview.hidden = !file || refused !== "";
     drop.classList.toggle("filled", !preview.hidden);
     if (!preview.hidden) {
       preview.src = URL.createObjectURL(file);

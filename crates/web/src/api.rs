@@ -12,6 +12,7 @@ use goodtwin_inference::Answer;
 use serde_json::json;
 
 use crate::filters::{Asked, FilterForm};
+use crate::words::capital;
 use crate::{App, Problem, upload};
 
 /// `POST /api/twins`: a multipart form with the field `photo`; the page's filters as parameters of the address, and `k`.
@@ -35,7 +36,8 @@ async fn answer(
     let Query(form) = form.map_err(|rejection| bad(rejection.body_text()))?;
     let asked = form.read(&app.catalog, &app.config);
     if !asked.wrong.is_empty() {
-        return Err(bad(asked.wrong.join("; ")));
+        let what: Vec<String> = asked.wrong.into_iter().map(|wrong| wrong.what).collect();
+        return Err(bad(capital(&what.join("; "))));
     }
     let query = app.bench.take(upload::photo(body, app.config.upload_mib)).await?;
     let (catalog, exchange) = (&app.catalog, &app.config.exchange);

@@ -90,7 +90,7 @@ fn routes(app: Arc<App>) -> Router {
     Router::new()
         .route("/", get(pages::home))
         .route("/about", get(pages::about))
-        .route("/twins", post(pages::upload))
+        .route("/twins", get(pages::start_again).post(pages::upload))
         .route("/twins/{id}", get(pages::twins_of_photo))
         .route("/twins/{id}/photo.jpg", get(pages::preview))
         .route("/like/{picture}", get(pages::twins_of_picture))
@@ -101,9 +101,11 @@ fn routes(app: Arc<App>) -> Router {
         .route("/healthz", get(api::health))
         .fallback(async |request: Request| problem_for(request.uri().path(), Problem::not_found()))
         .method_not_allowed_fallback(async |request: Request| {
-            let text = format!("{} is not possible at this address.", request.method());
-            let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "That does not work here", text);
-            problem_for(request.uri().path(), problem)
+            let (method, path) = (request.method(), request.uri().path());
+            // axum adds the header `Allow`, but only to what this gives back.
+            let expected = if path.ends_with("/twins") { "POST" } else { "GET" };
+            let text = format!("{method} is not possible at this address: expected {expected}.");
+            problem_for(path, Problem::new(StatusCode::METHOD_NOT_ALLOWED, "That does not work here", text))
         })
         .layer(DefaultBodyLimit::max(body_cap))
         .layer(from_fn(in_time))

@@ -48,27 +48,39 @@ pub struct Asked {
     pub currency: Currency,
     /// How many twins to show.
     pub show: usize,
-    /// What is wrong with fields, in words; such fields do not filter.
-    pub wrong: Vec<String>,
+    /// What is wrong with fields; such fields do not filter.
+    pub wrong: Vec<Wrong>,
+}
+
+/// A field that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrong {
+    /// Its name in the form and in the address.
+    pub field: &'static str,
+    /// What is wrong with it, in words.
+    pub what: String,
 }
 
 impl FilterForm {
     /// Read the fields against a catalogue, and the rates and the page size of a config.
     pub fn read(&self, catalog: &Catalog, config: &ServeConfig) -> Asked {
         let mut wrong = Vec::new();
-        let currency = field(&self.currency, &mut wrong, |text| {
+        let currency = field("currency", &self.currency, &mut wrong, |text| {
             text.parse().and_then(|currency| with_rate(currency, &config.exchange))
         });
+        // A price in a currency that cannot be read is not one in euros.
+        let priced = wrong.is_empty();
         let currency = currency.unwrap_or_else(euro);
+        let amount = field("max_price", &self.max_price, &mut wrong, price).filter(|_| priced);
         let filters = Filters {
-            max_price: field(&self.max_price, &mut wrong, price).map(|amount| Money { amount, currency }),
-            min_rating: field(&self.min_rating, &mut wrong, str::parse::<Label>),
-            bag_type: field(&self.bag_type, &mut wrong, |text| catalog.known_type(text)),
-            condition: field(&self.condition, &mut wrong, str::parse::<Condition>),
+            max_price: amount.map(|amount| Money { amount, currency }),
+            min_rating: field("min_rating", &self.min_rating, &mut wrong, str::parse::<Label>),
+            bag_type: field("type", &self.bag_type, &mut wrong, |text| catalog.known_type(text)),
+            condition: field("condition", &self.condition, &mut wrong, str::parse::<Condition>),
             hide_sold_out: !self.hide_sold_out.is_empty(),
         };
-        let colour_weight = field(&self.colour, &mut wrong, colour_weight).unwrap_or(0.0);
-        let show = field(&self.show, &mut wrong, |text| {
+        let colour_weight = field("colour", &self.colour, &mut wrong, colour_weight).unwrap_or(0.0);
+        let show = field("show", &self.show, &mut wrong, |text| {
             text.parse().map_err(|_| format!("`{text}` is not a number of twins: expected a number such as 24"))
         });
         Asked {
@@ -104,22 +116,29 @@ pub fn with_rate(currency: Currency, exchange: &Exchange) -> Result<Currency, St
     Err(format!("there is no exchange rate for {currency}: expected one of {}", known.join(", ")))
 }
 
-fn field<T>(text: &str, wrong: &mut Vec<String>, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+fn field<T>(
+    name: &'static str,
+    text: &str,
+    wrong: &mut Vec<Wrong>,
+    read: impl Fn(&str) -> Result<T, String>,
+) -> Option<T> {
     let text = text.trim();
     if text.is_empty() {
         return None;
     }
-    read(text).map_err(|what| wrong.push(what)).ok()
+    read(text).map_err(|what| wrong.push(Wrong { field: name, what })).ok()
 }
 
 /// A price as people type it: a point or a comma before the cents, the other one between thousands. Three digits after the
 /// only mark are thousands, since no price here has thousandths: `1,000` and `1.000` are a thousand.
 ///
 /// # Errors
-/// For text that is no number, or one below zero, or whose marks fit neither reading.
+/// For text that is no number, or one below zero, or whose marks fit neither reading; for a number with more digits than a
+/// [`Decimal`] holds.
 pub fn price(text: &str) -> Result<Decimal, String> {
-    let amount = plain_number(text.trim()).and_then(|number| number.parse().ok());
-    amount.ok_or_else(|| format!("`{text}` is not a price: expected a number such as 150 or 1,234.50"))
+    const EXPECTED: &str = "expected a number such as 150 or 1,234.50";
+    let number = plain_number(text.trim()).ok_or_else(|| format!("`{text}` is not a price: {EXPECTED}"))?;
+    number.parse().map_err(|_| format!("`{text}` is too large for a price: {EXPECTED}"))
 }
 
 /// The number with a point before the decimals and no other mark.
@@ -142,7 +161,8 @@ fn plain_number(text: &str) -> Option<String> {
         }
         _ => true,
     };
-    let right = grouped && digits(decimals) && groups.iter().all(|group| digits(group));
+    let some = text.bytes().any(|b| b.is_ascii_digit());
+    let right = some && grouped && digits(decimals) && groups.iter().all(|group| digits(group));
     right.then(|| format!("{}.{decimals}", groups.concat()))
 }
 
@@ -199,17 +219,17 @@ mod tests {
         };
         let asked = form.read(&catalog, &ServeConfig::default());
         assert_eq!(asked.filters, Filters::default());
-        let says = asked.wrong.join("\n");
-        for expected in [
-            "`-3` is not a price",
-            "ISO 4217",
-            "Good On You's labels",
-            "did you mean `tote`?",
-            "expected `new`",
-            "`1.5` is not a weight for the colours",
-            "`many`",
+        for (field, expected) in [
+            ("max_price", "`-3` is not a price"),
+            ("currency", "ISO 4217"),
+            ("min_rating", "Good On You's labels"),
+            ("type", "did you mean `tote`?"),
+            ("condition", "expected `new`"),
+            ("colour", "`1.5` is not a weight for the colours"),
+            ("show", "`many`"),
         ] {
-            assert!(says.contains(expected), "{expected} in {says}");
+            let wrong = asked.wrong.iter().find(|wrong| wrong.field == field);
+            assert!(wrong.is_some_and(|wrong| wrong.what.contains(expected)), "{field}: {expected} in {wrong:?}");
         }
     }
 
@@ -220,7 +240,8 @@ mod tests {
         let asked = form.read(&catalog, &ServeConfig::default());
         let expected =
             "there is no exchange rate for BRL: expected one of AUD, CAD, CHF, DKK, EUR, GBP, JPY, NOK, PLN, SEK, USD";
-        assert_eq!(asked.wrong, [expected]);
+        assert_eq!(asked.wrong, [Wrong { field: "currency", what: expected.into() }]);
+        assert_eq!(asked.filters.max_price, None, "500 of what is not known");
         let rates = Exchange { per_euro: [("BRL".parse().unwrap(), 6.into())].into(), ..Exchange::built_in() };
         let config = ServeConfig { exchange: rates, ..ServeConfig::default() };
         assert_eq!(form.read(&catalog, &config).filters.max_price.unwrap().to_string(), "500 BRL");
@@ -260,7 +281,12 @@ mod tests {
             "1 000",
             "1e3",
         ] {
-            assert!(price(text).is_err(), "{text}");
+            let says = price(text).unwrap_err();
+            assert!(says.contains("is not a price"), "{says}");
+        }
+        for text in ["9".repeat(40), format!("1{}", ",000".repeat(12)), format!("{}.50", "8".repeat(30))] {
+            let says = price(&text).unwrap_err();
+            assert!(says.contains("is too large for a price"), "{says}");
         }
     }
 }

@@ -32,10 +32,16 @@ pub async fn about(State(app): State<Arc<App>>) -> Answer {
 
 /// `POST /twins`: look at a photo, and send the browser to its page.
 pub async fn upload(State(app): State<Arc<App>>, form: Result<Multipart, MultipartRejection>) -> Answer {
-    let query = app.bench.take(upload::photo(form, app.config.upload_mib)).await?;
+    let cap_mib = app.config.upload_mib;
+    let query = app.bench.take(upload::photo(form, cap_mib)).await.map_err(|problem| problem.with_upload(cap_mib))?;
     let id = app.fresh_id()?;
     app.queries.insert(id, query, app.now());
     Ok(Redirect::to(&format!("/twins/{id}")).into_response())
+}
+
+/// `GET /twins`: whoever reloads what an upload answered, or comes back to it, starts again.
+pub async fn start_again() -> Redirect {
+    Redirect::to("/")
 }
 
 /// `GET /twins/{id}`
@@ -88,7 +94,7 @@ fn kept(app: &App, id: &str) -> Result<Arc<Query>, Problem> {
     let query = id.parse().ok().and_then(|id| app.queries.get(id, app.now()));
     query.ok_or_else(|| {
         let text = "Photos are kept for an hour at most after you last looked, and never on disk. Choose yours again.";
-        Problem::new(StatusCode::NOT_FOUND, "This search is over", text)
+        Problem::new(StatusCode::NOT_FOUND, "This search is over", text).with_upload(app.config.upload_mib)
     })
 }
 
@@ -110,10 +116,10 @@ fn results(app: &App, subject: Subject, look: Look<'_>, of: Option<&Row>, form: 
         let others = app.catalog.items().filter(|&row| itself != Some(Twin { score: 1.0, row }.id()));
         others.filter(|row| filters.keep(row, &app.config.exchange)).count()
     };
-    let mut twins = if asked.wrong.is_empty() { find(&asked.filters, asked.show)? } else { Vec::new() };
+    let mut twins = find(&asked.filters, asked.show)?;
     let more = twins.len() > asked.show && asked.show < SHOWN_AT_MOST;
     twins.truncate(asked.show);
-    let without = (twins.is_empty() && asked.wrong.is_empty()).then(|| view::Without {
+    let without = twins.is_empty().then(|| view::Without {
         price: count(&Filters { max_price: None, ..asked.filters.clone() }),
         filters: count(&Filters::default()),
     });

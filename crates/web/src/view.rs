@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use askama::Template;
-use goodtwin_core::{Availability, BagType, Condition, ContentId, Exchange, Label, Rating, Row};
+use goodtwin_core::{Availability, BagType, Condition, ContentId, Exchange, Item, Label, Rating, Row};
 use goodtwin_inference::Twin;
 use rust_decimal::Decimal;
+use url::Url;
 
 use crate::App;
-use crate::filters::{Asked, FilterForm, currencies};
+use crate::filters::{Asked, FilterForm, Wrong, currencies};
 use crate::queries::Query;
 use crate::words::{capital, day, grouped, money, quoted, web_address, with_article};
 
@@ -35,7 +36,7 @@ impl Home {
             upload_mib: app.config.upload_mib,
             items: grouped(Decimal::from(items.len()), 0),
             stores: stores.len(),
-            samples: items.iter().step_by(every).map(|row| Picture::new(row)).collect(),
+            samples: items.iter().step_by(every).map(|row| Picture::new(row, &FilterForm::default())).collect(),
         }
     }
 }
@@ -113,7 +114,7 @@ impl Subject {
 #[template(path = "results.html")]
 pub struct Results {
     subject: Subject,
-    looks_like: Option<(String, String)>,
+    looks_like: Option<LooksLike>,
     form: FilterForm,
     currencies: Vec<Choice>,
     types: Vec<Choice>,
@@ -121,7 +122,7 @@ pub struct Results {
     conditions: Vec<Choice>,
     colours: Vec<Choice>,
     offers: bool,
-    wrong: Vec<String>,
+    wrong: Vec<Wrong>,
     twins: Vec<Card>,
     more: Option<String>,
     without: Option<Without>,
@@ -134,6 +135,12 @@ pub struct Without {
     pub price: usize,
     /// Without any.
     pub filters: usize,
+}
+
+/// What the network takes a photo for, and the address of those twins alone.
+struct LooksLike {
+    noun: String,
+    only: String,
 }
 
 /// An option of a form's list.
@@ -152,15 +159,13 @@ fn ratings(asked: Option<Label>) -> Vec<Choice> {
     offered.into_iter().map(choice).collect()
 }
 
-/// A score in hundredths, rounded down, so that only the same picture is 100% alike: one whose embedding's cosine is 1 but for
-/// rounding. The colours' part of a score does not say so, since many bags have the same colours.
-fn percent(score: f32, colour_weight: f32) -> u32 {
+/// Whether a score says that it is the same picture: the embeddings' cosine is 1 but for rounding. The colours' part of a score
+/// does not say so, since many bags have the same colours. Lesser scores only order the twins: how alike two bags are whose
+/// embeddings have a cosine of 0.3 depends on what the network learnt from, and in per cent it would read as a poor match.
+fn same_picture(score: f32, colour_weight: f32) -> bool {
     const ROUNDING: f32 = 1e-4;
     let shape = 1.0 - colour_weight;
-    if shape > 0.0 && 1.0 - score <= ROUNDING * shape {
-        return 100;
-    }
-    ((score + ROUNDING).clamp(0.0, 0.99) * 100.0).floor() as u32
+    shape > 0.0 && 1.0 - score <= ROUNDING * shape
 }
 
 /// How much colours may count, and in words. A weight of somebody's own, from an address, is kept as it is.
@@ -192,7 +197,10 @@ impl Results {
         let filters = &asked.filters;
         let looks_like = subject.looks_like.as_ref().filter(|_| filters.bag_type.is_none());
         Results {
-            looks_like: looks_like.map(|t| (with_article(&t.title()), t.to_string())),
+            looks_like: looks_like.map(|bag_type| LooksLike {
+                noun: with_article(&bag_type.title()),
+                only: filtered(&subject.path, &FilterForm { bag_type: bag_type.to_string(), ..from_the_first(form) }),
+            }),
             form: form.clone(),
             currencies: (currencies(exchange).iter())
                 .map(|c| choice(c.code(), c.to_string(), *c == asked.currency))
@@ -208,13 +216,21 @@ impl Results {
                 .into(),
             colours: colours(&form.colour, asked.colour_weight),
             offers: app.catalog.items().any(|row| row.item.is_some()),
-            wrong: asked.wrong.iter().map(|what| quoted(what)).collect(),
-            twins: twins.iter().map(|twin| Card::new(twin, asked, exchange)).collect(),
+            wrong: (asked.wrong.iter())
+                .map(|wrong| Wrong { field: wrong.field, what: capital(&quoted(&wrong.what)) })
+                .collect(),
+            twins: twins.iter().map(|twin| Card::new(twin, form, asked, exchange)).collect(),
             more: more.then(|| more_address(&subject.path, form, asked.show, app.config.page_size)),
             without,
             rates_as_of: day(exchange.as_of),
             subject,
         }
+    }
+
+    /// Marks a field that is wrong, and says by what it is explained.
+    fn mark(&self, field: &str) -> String {
+        let is_wrong = self.wrong.iter().any(|wrong| wrong.field == field);
+        if is_wrong { format!(" aria-invalid=\"true\" aria-describedby=\"wrong-{field}\"") } else { String::new() }
     }
 
     /// The same filters but for the price.
@@ -231,6 +247,7 @@ struct Card {
     brand: Option<String>,
     kind: String,
     family: Option<String>,
+    shop: Option<String>,
     price: Option<String>,
     converted: Option<String>,
     /// The amount in the currency of the form, for scripts and tests.
@@ -239,7 +256,7 @@ struct Card {
     offer: bool,
     second_hand: bool,
     sold_out: bool,
-    percent: u32,
+    same_picture: bool,
     score: String,
 }
 
@@ -275,27 +292,48 @@ impl Stars {
 }
 
 impl Picture {
-    fn new(row: &Row) -> Self {
+    /// A picture that leads to its own twins, under the filters that are set.
+    fn new(row: &Row, form: &FilterForm) -> Self {
         let twin = Twin { score: 1.0, row };
+        let title = twin.title();
         let colour = row.item.as_ref().and_then(|i| i.colour.as_deref()).or(row.colour.as_deref());
-        let by = twin.brand().map(|b| format!(" by {b}")).unwrap_or_default();
+        let brand = twin.brand().filter(|brand| !begins_with(&title, brand));
+        let by = brand.map(|b| format!(" by {b}")).unwrap_or_default();
         let colour = colour.map(|c| format!(", {c}")).unwrap_or_default();
-        Picture { src: thumbnail(&row.sha256), like: like(row), alt: format!("{}{by}{colour}", twin.title()) }
+        Picture {
+            src: thumbnail(&row.sha256),
+            like: filtered(&like(row), &from_the_first(form)),
+            alt: format!("{title}{by}{colour}"),
+        }
     }
 }
 
+/// Whether a title begins with a brand's name.
+fn begins_with(title: &str, brand: &str) -> bool {
+    let (title, brand) = (title.to_lowercase(), brand.to_lowercase());
+    title.strip_prefix(&brand).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
+}
+
+/// The shop that sells an item, as shoppers know it: by its web address, or else by our name for it.
+fn shop(item: &Item) -> String {
+    let url = Url::parse(&item.url).ok();
+    let domain = url.as_ref().and_then(Url::domain);
+    domain.map_or(item.store.as_str(), |domain| domain.trim_start_matches("www.")).into()
+}
+
 impl Card {
-    fn new(twin: &Twin<'_>, asked: &Asked, exchange: &Exchange) -> Self {
+    fn new(twin: &Twin<'_>, form: &FilterForm, asked: &Asked, exchange: &Exchange) -> Self {
         let (item, currency) = (twin.item(), asked.currency);
         let price = item.and_then(|i| i.price);
         let converted = twin.converted(currency, exchange);
         Card {
-            picture: Picture::new(twin.row),
+            picture: Picture::new(twin.row, form),
             title: capital(&twin.title()),
             href: item.and_then(|i| web_address(&i.url)),
             brand: twin.brand().map(Into::into),
             kind: twin.row.bag_type.title(),
             family: twin.row.family.clone().filter(|_| item.is_none()),
+            shop: item.map(shop),
             price: price.map(money),
             converted: converted.map(money),
             amount: converted.or(price.filter(|p| p.currency == currency)).map(|m| m.amount.to_string()),
@@ -303,7 +341,7 @@ impl Card {
             offer: item.is_some(),
             second_hand: item.is_some_and(|i| i.condition == Condition::SecondHand),
             sold_out: item.is_some_and(|i| i.availability == Availability::SoldOut),
-            percent: percent(twin.score, asked.colour_weight),
+            same_picture: same_picture(twin.score, asked.colour_weight),
             score: format!("{:.4}", twin.score),
         }
     }
@@ -356,6 +394,11 @@ fn filtered(path: &str, form: &FilterForm) -> String {
     if query.is_empty() { path.into() } else { format!("{path}?{query}") }
 }
 
+/// The same filters, but as many twins as a page begins with.
+fn from_the_first(form: &FilterForm) -> FilterForm {
+    FilterForm { show: String::new(), ..form.clone() }
+}
+
 /// The next page's address; it opens where this page ends.
 fn more_address(path: &str, form: &FilterForm, shown: usize, page_size: usize) -> String {
     let form = FilterForm { show: (shown + page_size).to_string(), ..form.clone() };
@@ -395,22 +438,50 @@ mod tests {
     }
 
     #[test]
-    fn only_the_same_shape_is_all_alike_however_much_colours_count() {
-        for (score, colour_weight, shown) in [
-            (1.0, 0.0, 100),
-            (0.99995, 0.0, 100),
-            (0.9995, 0.0, 99),
-            (0.87, 0.0, 87),
-            (-0.2, 0.0, 0),
-            (1.0, 0.5, 100),
-            (0.99998, 0.5, 100),
+    fn only_the_same_shape_is_the_same_picture_however_much_colours_count() {
+        for (score, colour_weight, same) in [
+            (1.0, 0.0, true),
+            (0.99995, 0.0, true),
+            (0.9995, 0.0, false),
+            (-0.2, 0.0, false),
+            (1.0, 0.5, true),
+            (0.99998, 0.5, true),
             // The cosine is 0.9998.
-            (0.9999, 0.5, 99),
+            (0.9999, 0.5, false),
             // The same colours, and a cosine of 0.991.
-            (0.99991, 0.99, 99),
-            (1.0, 1.0, 99),
+            (0.99991, 0.99, false),
+            (1.0, 1.0, false),
         ] {
-            assert_eq!(percent(score, colour_weight), shown, "{score} with {colour_weight}");
+            assert_eq!(same_picture(score, colour_weight), same, "{score} with {colour_weight}");
+        }
+    }
+
+    #[test]
+    fn a_title_that_begins_with_the_brand_s_name_says_it() {
+        for (title, brand, begins) in [
+            ("Lumisette Freya Rucksack", "Lumisette", true),
+            ("LUMISETTE: Freya", "lumisette", true),
+            ("Lumisette", "Lumisette", true),
+            ("Freya Rucksack by Lumisette", "Lumisette", false),
+            ("Ablest Tote", "Able", false),
+        ] {
+            assert_eq!(begins_with(title, brand), begins, "{title} by {brand}");
+        }
+    }
+
+    #[test]
+    fn a_shop_is_named_by_its_address_or_else_by_its_name() {
+        let (_dir, catalog) = crate::testing::catalog();
+        let mut item = catalog.rows[0].item.clone().unwrap();
+        for (url, named) in [
+            ("https://www.shop.example/products/1", "shop.example"),
+            ("http://bags.shop.example:8080/1", "bags.shop.example"),
+            ("http://127.0.0.1:8471/products/1", "shop"),
+            ("javascript:alert(1)", "shop"),
+            ("1", "shop"),
+        ] {
+            item.url = url.into();
+            assert_eq!(shop(&item), named, "{url}");
         }
     }
 

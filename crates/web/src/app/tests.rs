@@ -77,7 +77,9 @@ async fn a_photo_leads_to_its_twins_best_first_and_filters_keep_it() {
     let first = page.body.split("<li class=\"twin\"").nth(1).unwrap();
     for part in [
         "Bag 7",
-        "100% alike: the same picture",
+        "data-score=\"1.0000\"",
+        "The same picture",
+        "at shop.example",
         "Maker &#38; Co",
         "£90",
         "data-amount=\"103.45\"",
@@ -90,6 +92,7 @@ async fn a_photo_leads_to_its_twins_best_first_and_filters_keep_it() {
     ] {
         assert!(first.contains(part), "no {part:?} in {first}");
     }
+    assert_eq!((page.count("The same picture"), page.count("% alike")), (1, 0), "twins have no figures");
     page.says("This looks like a tote");
     let cheap = get(&router, &format!("{path}?max_price=45&currency=GBP&hide_sold_out=on")).await;
     // Items 0 to 2 cost up to 40 GBP; 1 has no price and 2 is sold out.
@@ -99,6 +102,37 @@ async fn a_photo_leads_to_its_twins_best_first_and_filters_keep_it() {
     let preview = get(&router, &format!("{path}/photo.jpg")).await;
     assert_eq!(preview.headers[header::CACHE_CONTROL], "private, no-store");
     assert_eq!(preview.headers[header::CONTENT_TYPE], "image/jpeg");
+}
+
+#[tokio::test]
+async fn links_to_other_twins_keep_the_filters() {
+    let (_dir, router) = router();
+    let path = asked(&router, 7).await;
+    let filters = "max_price=300&#38;currency=GBP&#38;min_rating=good";
+    let page = get(&router, &format!("{path}?{}&colour=0.25&show=3", filters.replace("&#38;", "&"))).await;
+    page.says(&format!("<a id=\"only\" href=\"{path}?{filters}&#38;type=tote&#38;colour=0.25\">Show only those</a>"));
+    let like = format!("<a href=\"/like/{}/shop%2F7", goodtwin_core::ContentId::of(painted(7).to_png()));
+    page.says(&format!("{like}?{filters}&#38;colour=0.25\">More like this"));
+    get(&router, &path).await.says(&format!("{like}\">More like this"));
+}
+
+#[tokio::test]
+async fn twins_are_shown_without_a_filter_that_cannot_be_read() {
+    let (_dir, router) = router();
+    let path = asked(&router, 7).await;
+    let one = get(&router, &format!("{path}?max_price=abc&type=tote&show=100")).await;
+    assert_eq!((one.status, one.count("<li class=\"twin\"")), (StatusCode::BAD_REQUEST, ITEMS / 2), "totes alone");
+    one.says("<p id=\"wrong-max_price\">“abc” is not a price");
+    one.says("<p>The twins below are shown without that filter.</p>");
+    one.says("value=\"abc\" aria-invalid=\"true\" aria-describedby=\"wrong-max_price\">");
+    assert_eq!(one.count("aria-invalid"), 1);
+    // No bag costs so little: in euros the price would hide them all.
+    let two = get(&router, &format!("{path}?max_price=1&currency=BRL&min_rating=superb")).await;
+    assert_eq!((two.status, two.count("<li class=\"twin\"")), (StatusCode::BAD_REQUEST, 12));
+    two.says("<p id=\"wrong-currency\">There is no exchange rate for BRL");
+    two.says("shown without those filters");
+    assert_eq!(two.count("aria-invalid"), 2);
+    assert_eq!(get(&router, &path).await.count("aria-invalid"), 0);
 }
 
 #[tokio::test]
@@ -177,13 +211,12 @@ async fn text_of_strangers_stays_text() {
     assert_eq!(page.count("javascript:"), 0);
     let wrong = get(&router, &format!("{path}?max_price=%3Cscript%3E&min_rating=%22superb")).await;
     assert_eq!((wrong.status, wrong.count("<script>"), wrong.count("\"superb")), (StatusCode::BAD_REQUEST, 0, 0));
-    wrong.says("<p>“&#60;script&#62;” is not a price: expected a number such as 150");
+    wrong.says("“&#60;script&#62;” is not a price: expected a number such as 150");
     // On a narrow screen the form fills all that can be seen.
     let place = |what: &str| wrong.body.find(what).unwrap();
     assert!(place("class=\"wrong\"") < place("id=\"filter-box\""), "{}", wrong.body);
     let twice = get(&router, &format!("{path}?max_price=1&max_price=2")).await;
     assert_eq!((twice.status, twice.count("`")), (StatusCode::BAD_REQUEST, 0), "{}", twice.body);
-    assert_eq!(wrong.count("<li class=\"twin\""), 0);
 }
 
 #[tokio::test]
@@ -193,10 +226,10 @@ async fn bad_uploads_are_told_in_plain_words() {
     let big = vec![0; (1 << 20) + 1];
     let thin = Picture::new(4, 4, vec![0; 48]).to_png();
     for (photo, status, says) in [
-        (&b""[..], 400, "That file is empty"),
-        (b"<!doctype html><h1>Not a bag", 415, "That is not a photo"),
-        (&jpeg[..jpeg.len() / 2], 422, "That photo is cut off"),
-        (&thin, 422, "That photo is too small"),
+        (&b""[..], 400, "This file is empty"),
+        (b"<!doctype html><h1>Not a bag", 415, "This file is not a photo"),
+        (&jpeg[..jpeg.len() / 2], 422, "This photo is cut off"),
+        (&thin, 422, "This photo is too small"),
         (&big, 413, "Photos may have up to 1 MB"),
     ] {
         for path in ["/twins", "/api/twins"] {
@@ -205,8 +238,15 @@ async fn bad_uploads_are_told_in_plain_words() {
             got.says(says);
             let kind = got.headers[header::CONTENT_TYPE].to_str().unwrap();
             assert_eq!(kind.starts_with("application/json"), path.starts_with("/api"), "{kind}");
+            // Another photo can be chosen on the page.
+            let forms = usize::from(path == "/twins");
+            assert_eq!(got.count("<form class=\"upload\" action=\"/twins\""), forms, "{}", got.body);
         }
     }
+    // The cause is for those who want to know, and for programs.
+    let cut = &jpeg[..jpeg.len() / 2];
+    post(&router, "/twins", cut).await.says("id=\"cause\">The JPEG file is cut off after ");
+    post(&router, "/api/twins", cut).await.says("or choose another one. (the JPEG file is cut off after ");
     let huge = vec![0; (DRAINED << 20) + 1];
     assert_eq!(post(&router, "/twins", &huge).await.status, StatusCode::PAYLOAD_TOO_LARGE);
     let other = send(&router, form("/twins", "avatar", &jpeg)).await;
@@ -237,6 +277,7 @@ async fn the_api_answers_with_ids_and_numbers() {
     assert_eq!(answer["photo"]["sha256"], goodtwin_core::ContentId::of(&photo).as_str());
     assert_eq!(answer["twins"].as_array().unwrap().len(), 3);
     assert_eq!(answer["twins"][0]["id"], "shop/7");
+    assert_eq!(answer["twins"][0]["store"], "shop");
     assert_eq!(answer["twins"][0]["price"]["amount"], "90");
     assert_eq!(answer["twins"][0]["converted"]["amount"], "103.45");
     assert_eq!(answer["looks_like"][0]["bag_type"], "tote");
@@ -245,7 +286,7 @@ async fn the_api_answers_with_ids_and_numbers() {
     wrong.says("did you mean `tote`?");
     let wrong = post(&router, "/api/twins?max_price=500&currency=BRL", &photo).await;
     assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
-    wrong.says("no exchange rate for BRL: expected one of AUD, ");
+    wrong.says("\"There is no exchange rate for BRL: expected one of AUD, ");
     let health: Value = serde_json::from_str(&get(&router, "/healthz").await.body).unwrap();
     assert_eq!((&health["status"], &health["items"]), (&"ok".into(), &ITEMS.into()));
     assert_eq!(health["catalog"], answer["catalog"]["id"]);
@@ -276,10 +317,36 @@ async fn pictures_and_assets_may_be_kept_and_nothing_else_is_served() {
         assert_eq!(got.status, StatusCode::NOT_FOUND, "{path}");
         got.says("There is nothing here");
     }
-    assert_eq!(get(&router, "/twins").await.status, StatusCode::METHOD_NOT_ALLOWED);
     let gone = get(&router, "/twins/00000000000000000000000000000000").await;
     assert_eq!(gone.status, StatusCode::NOT_FOUND);
     gone.says("This search is over");
+    gone.says("<form class=\"upload\"");
+}
+
+#[tokio::test]
+async fn an_upload_s_address_leads_back_to_the_start() {
+    let (_dir, router) = router();
+    let got = get(&router, "/twins").await;
+    assert_eq!((got.status, got.location()), (StatusCode::SEE_OTHER, "/"));
+}
+
+#[tokio::test]
+async fn what_is_not_possible_is_answered_with_what_is() {
+    let (_dir, router) = router();
+    for (method, path, expected) in [
+        ("GET", "/api/twins", "POST"),
+        ("PUT", "/twins", "POST"),
+        ("POST", "/", "GET"),
+        ("DELETE", "/twins/0", "GET"),
+        ("POST", "/healthz", "GET"),
+    ] {
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+        let got = send(&router, request).await;
+        assert_eq!(got.status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
+        got.says(&format!("{method} is not possible at this address: expected {expected}."));
+        let allowed = got.headers[header::ALLOW].to_str().unwrap();
+        assert!(allowed.split(',').any(|allowed| allowed == expected), "{method} {path}: {allowed}");
+    }
 }
 
 #[tokio::test]

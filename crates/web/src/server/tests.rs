@@ -129,7 +129,7 @@ async fn an_answer_before_all_was_sent_reaches_the_client() {
     for (method, path, kind, status, detail) in [
         ("POST", "/api/twins?max_price=cheap", form, 400, "`cheap` is not a price: expected a number such as 150"),
         ("POST", "/api/nowhere", form, 404, "The address may be mistyped"),
-        ("PUT", "/api/twins", form, 405, "PUT is not possible at this address."),
+        ("PUT", "/api/twins", form, 405, "PUT is not possible at this address: expected POST."),
         ("POST", "/api/twins", "image/jpeg", 415, "Expected multipart/form-data."),
     ] {
         let client = tokio::task::spawn_blocking(move || upload(address, method, path, kind));
