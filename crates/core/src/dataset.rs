@@ -249,11 +249,20 @@ impl DatasetReader {
 
 /// Read one JSON value a line; an error names the line.
 pub fn read_json_lines<T: serde::de::DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<Vec<T>> {
+    // Some editors begin a file with a byte order mark.
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     let text = std::str::from_utf8(bytes).map_err(|e| Error::data(path, format!("not UTF-8: {e}")))?;
     text.lines()
         .enumerate()
         .filter(|(_, line)| !line.trim().is_empty())
-        .map(|(n, line)| serde_json::from_str(line).map_err(|e| Error::data(path, format!("line {}: {e}", n + 1))))
+        .map(|(n, line)| {
+            serde_json::from_str(line).map_err(|e| {
+                // Each line is a text of its own, so that its own number for it is always 1.
+                let (at, text) = (format!(" at line {} column {}", e.line(), e.column()), e.to_string());
+                let what = text.strip_suffix(&at).unwrap_or(&text);
+                Error::data(path, format!("line {}, column {}: {what}", n + 1, e.column()))
+            })
+        })
         .collect()
 }
 

@@ -87,7 +87,7 @@ impl Target {
             Some("brand") => Some(HoldOut::Brands),
             Some(_) => Some(HoldOut::Families),
             None if self.hold_out_brands.is_empty() => None,
-            None => Some(HoldOut::These(self.hold_out_brands.clone())),
+            None => Some(HoldOut::These(self.hold_out_brands.iter().map(|brand| brand.trim().to_string()).collect())),
         }
     }
 }

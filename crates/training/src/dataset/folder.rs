@@ -12,7 +12,7 @@ use std::path::{Component, Path, PathBuf};
 use goodtwin_core::config::misspelt;
 use goodtwin_core::dataset::read_json_lines;
 use goodtwin_core::terminal::note;
-use goodtwin_core::{BagType, ContentId, Error as CoreError, Split};
+use goodtwin_core::{BagType, ContentId, Error as CoreError, Item, Split};
 use goodtwin_imaging::Format;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
@@ -55,10 +55,13 @@ struct Line {
     licence: Option<String>,
     #[serde(default, deserialize_with = "split")]
     split: Option<Split>,
+    /// The shop's offer, as our own data sets have it; of another program's file, whatever goes by that name.
+    #[serde(default)]
+    item: Option<Value>,
 }
 
 /// The keys of [`Line`].
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "file_name",
     "bag_type",
     "label",
@@ -71,6 +74,7 @@ const KEYS: [&str; 12] = [
     "licence",
     "license",
     "split",
+    "item",
 ];
 
 /// A key that is none, but is much like one that its line lacks.
@@ -127,6 +131,13 @@ pub(super) fn read(dir: &Path) -> Result<Folder> {
     }
     let mut folder = Folder::default();
     add(dir, "", None, &mut folder)?;
+    if let Some((deeper, classes)) = one_too_high(&folder.classes)? {
+        note(format_args!(
+            "{}: one class, whose pictures lie in folders of their own ({classes}): if those are the classes, import {}",
+            dir.display(),
+            deeper.display()
+        ));
+    }
     let given: BTreeSet<&BagType> = folder.candidates.iter().filter_map(|c| c.bag_type.as_ref()).collect();
     match folder.classes.iter().find(|(class, _)| !given.contains(class)) {
         Some((class, path)) => {
@@ -155,6 +166,14 @@ fn add(dir: &Path, prefix: &str, split: Option<Split>, folder: &mut Folder) -> R
         folder.classes.insert(bag_type, path);
     }
     Ok(())
+}
+
+/// The only class's folder, and its sub-folders by name, where no picture lies beside them: somebody may have meant it.
+fn one_too_high(classes: &BTreeMap<BagType, PathBuf>) -> Result<Option<(&PathBuf, String)>> {
+    let (1, Some(only)) = (classes.len(), classes.values().next()) else { return Ok(None) };
+    let (folders, files): (Vec<_>, Vec<_>) = list(only)?.into_iter().partition(|(_, path)| path.is_dir());
+    let names: Vec<String> = folders.into_iter().map(|(name, _)| name).collect();
+    Ok((names.len() > 1 && files.is_empty()).then(|| (only, names.join(", "))))
 }
 
 fn as_split(name: &str) -> Option<Split> {
@@ -208,7 +227,11 @@ fn add_lines(dir: &Path, prefix: &str, split: Option<Split>, folder: &mut Folder
     for one in misspelt_keys(&read_json_lines(&path, &bytes)?) {
         note(format_args!("{}: {one}", path.display()));
     }
-    for line in read_json_lines::<Line>(&path, &bytes)? {
+    // Without their offers a conventional shop's bags would go into a catalogue, and all others would lose price and shop.
+    let is_ours = dir.join("dataset.json").exists();
+    for (number, line) in read_json_lines::<Line>(&path, &bytes)?.into_iter().enumerate() {
+        let item = line.item.filter(|_| is_ours).map(serde_json::from_value::<Item>).transpose();
+        let item = item.map_err(|e| CoreError::data(&path, format!("line {}: `item` is no offer: {e}", number + 1)))?;
         let inside =
             Path::new(&line.file_name).components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
         folder.candidates.push(Candidate {
@@ -224,7 +247,7 @@ fn add_lines(dir: &Path, prefix: &str, split: Option<Split>, folder: &mut Folder
             title: line.title,
             source: line.source,
             licence: line.licence,
-            item: None,
+            item,
         });
     }
     Ok(())

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use goodtwin_core::dataset::LeftOut;
+use goodtwin_core::terminal::note;
 use goodtwin_core::{BagType, ContentId, Dataset, DatasetWriter, Error as CoreError, Item, ItemId, Row, Split};
 use goodtwin_imaging::{Fingerprint, Format, Picture, Refusal};
 use rayon::prelude::*;
@@ -86,6 +87,7 @@ pub(super) fn gather(
         })
         .collect::<Result<_>>()?;
     let mut hashes = BTreeMap::new();
+    let mut contradictory = None;
     let mut kept: BTreeMap<(ContentId, Option<ItemId>), Kept> = BTreeMap::new();
     for outcome in read {
         match outcome {
@@ -98,10 +100,16 @@ pub(super) fn gather(
                 let offer = picture.candidate.item.as_ref().map(|item| item.id.clone());
                 match kept.entry((picture.sha256.clone(), offer)) {
                     Entry::Vacant(place) => drop(place.insert(*picture)),
-                    Entry::Occupied(first) => origin.left_out.push(duplicate(&picture, first.get())),
+                    Entry::Occupied(first) => {
+                        contradictory = contradictory.or_else(|| split_apart(&picture, first.get()));
+                        origin.left_out.push(duplicate(&picture, first.get()));
+                    }
                 }
             }
         }
+    }
+    if let (None, Some(what)) = (&options.hold_out, contradictory) {
+        return Err(Error::GivenSplit { path: origin.path.into(), what });
     }
     origin.parents.extend(name_parent(&hashes));
     let kept: Vec<Kept> = kept.into_values().collect();
@@ -109,7 +117,17 @@ pub(super) fn gather(
     let (splits, how) = splits(&kept, &origin, options)?;
     let fingerprints = kept.iter().map(|k| (k.sha256.clone(), k.fingerprint.clone())).collect();
     let rows = kept.into_iter().zip(splits).map(|(picture, split)| picture.into_row(split)).collect();
-    let card = |folder: &Path, made: &Dataset| card::write(folder, made, &Checked::of(&made.rows, &fingerprints));
+    let card = |folder: &Path, made: &Dataset| {
+        let checked = Checked::of(&made.rows, &fingerprints);
+        let pairs: usize = checked.pairs.values().sum();
+        if pairs > 0 {
+            note(format_args!(
+                "{pairs} pairs are on both sides of the split that the source gives: what hangs together with pictures that are \
+                 trained on will not ask; `goodtwin dataset check` names the pairs"
+            ));
+        }
+        card::write(folder, made, &checked)
+    };
     writer.finish_with(rows, origin.parents, how, origin.left_out, card)
 }
 
@@ -197,6 +215,18 @@ fn read(mut candidate: Candidate, writer: &DatasetWriter) -> Result<Outcome> {
     }
 }
 
+/// What is wrong, where the source has two files of the same bytes in two splits.
+fn split_apart(picture: &Kept, first: &Kept) -> Option<String> {
+    let (one, other) = (first.candidate.split?, picture.candidate.split?);
+    (one != other).then(|| {
+        format!(
+            "{} is in {one}, and {} of the same bytes in {other}: expected one split for a picture",
+            first.candidate.name.escape_debug(),
+            picture.candidate.name.escape_debug()
+        )
+    })
+}
+
 fn duplicate(picture: &Kept, first: &Kept) -> LeftOut {
     let detail = if picture.class == first.class {
         format!("the same bytes as {}", first.candidate.name)
@@ -246,8 +276,9 @@ fn by_cause<'a>(left_out: impl Iterator<Item = &'a LeftOut>) -> String {
 /// family.
 fn splits(kept: &[Kept], origin: &Origin<'_>, options: &Options<'_>) -> Result<(Vec<Split>, String)> {
     let given: Vec<Split> = kept.iter().filter_map(|k| k.candidate.split).collect();
-    let distinct: BTreeSet<Split> = given.iter().copied().collect();
-    let gives_one = distinct.len() > 1;
+    // Whoever says of all pictures that they are to be trained on holds nothing out.
+    let nothing_held_out = given.len() == kept.len() && given.iter().all(|split| *split == Split::Train);
+    let gives_one = !given.is_empty() && !nothing_held_out;
     if gives_one && options.hold_out.is_none() {
         check_given(kept, origin)?;
         return Ok((given, "as the source gives it".into()));
@@ -258,12 +289,15 @@ fn splits(kept: &[Kept], origin: &Origin<'_>, options: &Options<'_>) -> Result<(
     let members: Vec<hold_out::Picture<'_>> = pictures
         .map(|(family, k)| hold_out::Picture { family, class: &k.class, brand: k.candidate.brand.as_deref() })
         .collect();
-    // A conventional store's offer is asked about and not trained on, but where a family or a class has nothing else.
-    let is_offered = |k: &Kept| k.candidate.item.as_ref().is_none_or(|item| !item.evaluation_only);
-    let offered = || members.iter().zip(kept).filter(|(_, k)| is_offered(k)).map(|(m, _)| m);
-    let families: BTreeSet<&str> = offered().map(|m| m.family).collect();
-    let classes: BTreeSet<&BagType> = offered().map(|m| m.class).collect();
-    let is_split = |i: &usize| families.contains(members[*i].family) || !classes.contains(members[*i].class);
+    // A conventional store's offer is asked about and not trained on, and with it whoever offers the same bag. Only of a class
+    // that has nothing else are some trained on.
+    let is_asked = |k: &Kept| k.candidate.item.as_ref().is_some_and(|item| item.evaluation_only);
+    let asked: BTreeSet<&str> = members.iter().zip(kept).filter(|(_, k)| is_asked(k)).map(|(m, _)| m.family).collect();
+    let others = members.iter().filter(|m| !asked.contains(m.family));
+    let classes: BTreeSet<&BagType> = others.map(|m| m.class).collect();
+    // A family may be of several classes: it is in one split.
+    let needed: BTreeSet<&str> = members.iter().filter(|m| !classes.contains(m.class)).map(|m| m.family).collect();
+    let is_split = |i: &usize| !asked.contains(members[*i].family) || needed.contains(members[*i].family);
     let (split, asked): (Vec<usize>, Vec<usize>) = (0..members.len()).partition(is_split);
     let picture = |i: &usize| {
         let hold_out::Picture { family, class, brand } = members[*i];
@@ -276,7 +310,11 @@ fn splits(kept: &[Kept], origin: &Origin<'_>, options: &Options<'_>) -> Result<(
         splits[i] = by_family;
     }
     let asked = if asked.is_empty() { "" } else { "; test: what is for evaluation only" };
-    let instead = if gives_one { "; in place of the split that the source gives" } else { "" };
+    let instead = match (gives_one, nothing_held_out) {
+        (true, _) => "; in place of the split that the source gives",
+        (_, true) => "; the source has all in train, and holds nothing out",
+        _ => "",
+    };
     Ok((splits, told + asked + instead))
 }
 

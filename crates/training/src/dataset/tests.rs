@@ -155,9 +155,9 @@ fn bad_folders_are_refused_by_name() {
         "the class `clutch` has 1 image (clutch/only.png): expected at least 2 images, one to train on and one to hold out",
     );
     put(dir.path(), "metadata.jsonl", b"{\"file_name\": \"tote/1.png\"}\n{\"bag_type\": \"tote\"}\n");
-    refused("metadata.jsonl: line 2: missing field `file_name`");
+    refused("metadata.jsonl: line 2, column 20: missing field `file_name`");
     put(dir.path(), "metadata.jsonl", b"{\"file_name\": \"tote/1.png\", \"split\": \"dev\"}\n");
-    refused("line 1: `dev` is not a split: expected train, validation or test");
+    refused("line 1, column 43: `dev` is not a split: expected train, validation or test");
     let (_out, gone) = run(&dir.path().join("gone"), 1);
     assert!(gone.unwrap_err().to_string().contains("no such folder of pictures"));
 }
@@ -282,7 +282,8 @@ fn a_given_split_with_a_family_in_two_parts_is_refused() {
     assert!(error.contains("a family is in two splits"), "{error}");
     put(dir.path(), "metadata.jsonl", lines.replace(",\"split\":\"test\"", "").as_bytes());
     let (_out, dataset) = run(dir.path(), 1);
-    assert!(dataset.is_ok(), "one split alone is no split");
+    let error = dataset.unwrap_err().to_string();
+    assert!(error.contains("b.png has no split while others have one"), "{error}");
 }
 
 #[test]
@@ -371,6 +372,89 @@ fn what_is_for_evaluation_only_is_in_the_test_split() {
     assert!(splits(false).contains(&Split::Train));
     assert!(dataset.manifest.split.contains("for evaluation only"), "{}", dataset.manifest.split);
     no_family_and_no_picture_is_in_two_splits(&dataset);
+}
+
+#[test]
+fn a_split_for_some_pictures_alone_is_refused_and_bytes_in_two_splits_are() {
+    let line = |number: usize, split: &str| {
+        let split = if split.is_empty() { String::new() } else { format!(r#","split":"{split}""#) };
+        format!(r#"{{"file_name":"{number}.png","label":"tote"{split}}}"#) + "\n"
+    };
+    let refused = |splits: &[&str], same: bool, what: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        let mut lines = String::new();
+        for (number, split) in splits.iter().enumerate() {
+            put(dir.path(), &format!("{number}.png"), &png(if same { number / 2 } else { number }));
+            lines += &line(number, split);
+        }
+        put(dir.path(), "metadata.jsonl", lines.as_bytes());
+        let error = run(dir.path(), 1).1.unwrap_err();
+        assert!(error.exit_code() == 65 && error.to_string().contains(what), "{error}");
+    };
+    refused(&["test", "test", "", "", "", ""], false, "has no split while others have one");
+    refused(&["train", "test", "train", "train"], true, "0.png is in train, and 1.png of the same bytes in test");
+    let dir = tempfile::tempdir().unwrap();
+    let lines: String = (0..10).map(|number| line(number, "train")).collect();
+    (0..10).for_each(|number| put(dir.path(), &format!("{number}.png"), &png(number)));
+    put(dir.path(), "metadata.jsonl", lines.as_bytes());
+    let (_out, dataset) = run(dir.path(), 1);
+    let split = dataset.unwrap().manifest.split;
+    assert!(split.contains("the source has all in train"), "{split}");
+}
+
+#[test]
+fn a_data_set_that_is_imported_keeps_its_offers() {
+    let dir = tempfile::tempdir().unwrap();
+    let images = dir.path().join("images");
+    let mut items: Vec<Item> =
+        (0..8).map(|i| item(&images, &format!("kind-{i}"), Some("tote"), None, &[2 * i, 2 * i + 1])).collect();
+    // The same picture by another offer, and one that is for evaluation only.
+    items.push(item(&images, "worn", Some("tote"), None, &[4]));
+    items.push(Item { evaluation_only: true, ..item(&images, "zara", Some("tote"), None, &[100, 101]) });
+    let (one, other) = (dir.path().join("one"), dir.path().join("other"));
+    let built = build(&items, &images, &ContentId::of("crawl"), &one, &Options::default()).unwrap();
+    let options = Options { hold_out: Some(HoldOut::Families), seed: 3, ..Options::default() };
+    let imported = import(&one, &other, &options).unwrap();
+    let offers = |dataset: &Dataset| -> BTreeSet<(ContentId, String)> {
+        dataset.rows.iter().map(|r| (r.sha256.clone(), serde_json::to_string(&r.item).unwrap())).collect()
+    };
+    assert_eq!(offers(&built), offers(&imported));
+    assert_eq!(imported.rows.len(), 19);
+    let asked: Vec<Split> =
+        imported.rows.iter().filter(|r| r.item.as_ref().unwrap().evaluation_only).map(|r| r.split).collect();
+    assert_eq!(asked, [Split::Test; 2]);
+}
+
+#[test]
+fn whoever_offers_what_is_for_evaluation_only_is_asked_about_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let images = dir.path().join("images");
+    let mut items: Vec<Item> =
+        (0..8).map(|i| item(&images, &format!("worn-{i}"), Some("tote"), None, &[2 * i, 2 * i + 1])).collect();
+    let evaluation = |key: &str, class: &str, numbers: &[usize]| Item {
+        evaluation_only: true,
+        ..item(&images, key, Some(class), None, numbers)
+    };
+    // The maker's pictures, which second-hand shops show of two bags; and a class that nobody else has.
+    items.extend([evaluation("new-0", "tote", &[0, 100]), evaluation("new-1", "tote", &[2])]);
+    items.extend((0..4).map(|i| evaluation(&format!("only-{i}"), "clutch", &[200 + i])));
+    for seed in 0..8 {
+        let out = dir.path().join(format!("d{seed}"));
+        let options = Options { seed, ..Options::default() };
+        let dataset = build(&items, &images, &ContentId::of("crawl"), &out, &options).unwrap();
+        no_family_and_no_picture_is_in_two_splits(&dataset);
+        let splits = |key: &str| -> BTreeSet<Split> {
+            let id = ItemId::new("shop", key);
+            dataset.rows.iter().filter(|r| r.item.as_ref().unwrap().id == id).map(|r| r.split).collect()
+        };
+        for key in ["new-0", "new-1", "worn-0", "worn-1"] {
+            assert_eq!(splits(key), [Split::Test].into(), "{key}");
+        }
+        let of = |class: &str| {
+            dataset.rows.iter().filter(|r| r.bag_type.as_str() == class && r.split == Split::Train).count()
+        };
+        assert!(of("tote") > 0 && of("clutch") > 0, "a class has something to be learnt from");
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Which pictures hang together: those that must not be on both sides of a split, since who has seen one has seen the others.
 
+use std::collections::BTreeSet;
+
 use goodtwin_core::{ContentId, Item, Row};
 use goodtwin_imaging::{Fingerprint, fingerprint};
 
@@ -46,9 +48,13 @@ pub fn together(pictures: &[Tied<'_>]) -> Vec<String> {
             shared.push((family, &item.url));
         }
     }
-    let fingerprints: Vec<Fingerprint> = pictures.iter().map(|p| p.fingerprint.clone()).collect();
+    // Of the same bytes one is looked at: they are tied already, and a picture that every offer of a shop shows, such as a table of
+    // sizes, would make as many pairs as the square of the offers.
+    let mut known = BTreeSet::new();
+    let firsts: Vec<usize> = (0..pictures.len()).filter(|i| known.insert(pictures[*i].sha256)).collect();
+    let fingerprints: Vec<Fingerprint> = firsts.iter().map(|i| pictures[*i].fingerprint.clone()).collect();
     for (one, other) in fingerprint::near_pairs(&fingerprints) {
-        shared.push((&families[other], pictures[one].sha256.as_str()));
+        shared.push((&families[firsts[other]], pictures[firsts[one]].sha256.as_str()));
     }
     let names = merge(shared.into_iter());
     families.iter().map(|family| names[family.as_str()].to_string()).collect()
