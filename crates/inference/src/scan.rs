@@ -4,6 +4,7 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::ops::Range;
 
+use goodtwin_vision::embedder::cosine;
 use rayon::prelude::*;
 
 /// An item's best score, ordered so that a greater one comes first in an answer: by score, then by the earlier item.
@@ -58,7 +59,8 @@ impl Space<'_> {
     }
 
     fn best_of(&self, query: &[f32], group: usize) -> Option<Hit> {
-        let hit = |row: usize| Hit { score: dot(query, &self.vectors[row * query.len()..][..query.len()]), group, row };
+        let hit =
+            |row: usize| Hit { score: cosine(query, &self.vectors[row * query.len()..][..query.len()]), group, row };
         self.groups[group].clone().map(hit).max()
     }
 }
@@ -72,21 +74,6 @@ fn offer(mut heap: BinaryHeap<Reverse<Hit>>, hit: Hit, k: usize) -> BinaryHeap<R
         heap.push(Reverse(hit));
     }
     heap
-}
-
-/// Sixteen sums side by side, which the compiler turns into vector instructions; always in this order, so that the same
-/// two vectors have the same product on every run.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    const LANES: usize = 16;
-    let mut sums = [0f32; LANES];
-    let (a_lanes, a_rest) = a.as_chunks::<LANES>();
-    let (b_lanes, b_rest) = b.as_chunks::<LANES>();
-    for (x, y) in a_lanes.iter().zip(b_lanes) {
-        for lane in 0..LANES {
-            sums[lane] += x[lane] * y[lane];
-        }
-    }
-    sums.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(x, y)| x * y).sum::<f32>()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod seen;
 
 use std::path::{Path, PathBuf};
 
+use goodtwin_core::terminal::note;
 use goodtwin_core::{ContentId, Dataset, Error as CoreError, Split, atomic};
 use goodtwin_vision::{Architecture, Compute, Embedder, ModelCard, Weights};
 use rayon::prelude::*;
@@ -15,13 +16,13 @@ use crate::bootstrap::Bootstrap;
 use crate::cache::decode;
 use crate::evaluation::{ClassFigures, Classification, Evaluation, Kind, Measured, Mistake, Queries, RunName, Rung};
 use crate::metrics::{Confusion, argmax};
-use crate::retrieval::{Answers, Retrieval, ask, cluster};
+use crate::retrieval::{Answers, Retrieval, ask, cluster, distinct};
 use crate::seed_group::SeedGroup;
 use crate::train::Epoch;
 use crate::train::log::{self, Line};
 use crate::train::run_card::RunCard;
 use crate::{Error, Result, Ui, ladder, model_card, report};
-pub use seen::Seen;
+pub use seen::{NAME as SEEN, Seen};
 
 /// The name of the original study's recipe.
 const SEED_RECIPE: &str = "seed";
@@ -186,10 +187,16 @@ pub fn evaluate(
 /// report lies.
 ///
 /// # Errors
-/// A picture or the run's metrics that cannot be read; a full disk.
+/// A picture that cannot be read; a full disk.
 pub fn publish(run: &Run, dataset: &Dataset, evaluation: &Evaluation) -> Result<PathBuf> {
     let card = run.embedder.card();
-    let lines = if run.dir.join("metrics.jsonl").exists() { log::read(&run.dir).unwrap_or_default() } else { vec![] };
+    let lines = match run.dir.join("metrics.jsonl").exists() {
+        true => log::read(&run.dir).unwrap_or_else(|e| {
+            note(format_args!("{e}: the report is without its curves"));
+            vec![]
+        }),
+        false => vec![],
+    };
     let history: Vec<Epoch> = lines
         .into_iter()
         .filter_map(|line| match line {
@@ -212,12 +219,15 @@ pub fn publish(run: &Run, dataset: &Dataset, evaluation: &Evaluation) -> Result<
 fn queries(dataset: &Dataset, run: Option<&Run>, which: Queries, ui: &Ui) -> Result<(Vec<usize>, usize)> {
     let refuse = |what: String| Err(Error::Dataset { dataset: dataset.root.clone(), what });
     let all = 0..dataset.rows.len();
+    let test = || -> Vec<usize> { all.clone().filter(|i| dataset.rows[*i].split == Split::Test).collect() };
     let other = run.filter(|r| r.embedder.dataset_id() != dataset.id());
-    let (queries, seen): (Vec<usize>, usize) = match (which, other) {
+    let (queries, seen): (Vec<usize>, usize) = match (which, run) {
         (Queries::All, _) => (all.collect(), 0),
-        (Queries::HeldOut, None) => (all.filter(|i| dataset.rows[*i].split == Split::Test).collect(), 0),
+        (Queries::HeldOut, None) => (test(), 0),
+        (Queries::HeldOut, Some(run)) if other.is_none() => own_queries(&run.dir, dataset, test(), ui)?,
         (Queries::HeldOut, Some(run)) => {
-            let Some(seen) = seen::seen(&run.dir, dataset, ui)? else {
+            let all: Vec<usize> = all.collect();
+            let Some(new) = seen::unseen(&run.dir, dataset, &all, ui)? else {
                 return refuse(format!(
                     "the run was trained on data set {}, this is {}: which families it has not seen is not known, as the \
                      run has no seen.json; --queries all measures it as it is",
@@ -225,8 +235,7 @@ fn queries(dataset: &Dataset, run: Option<&Run>, which: Queries, ui: &Ui) -> Res
                     dataset.id().short()
                 ));
             };
-            let new: Vec<usize> = all.filter(|i| !seen[*i]).collect();
-            let covered = dataset.rows.len() - new.len();
+            let covered = all.len() - new.len();
             (new, covered)
         }
     };
@@ -235,6 +244,21 @@ fn queries(dataset: &Dataset, run: Option<&Run>, which: Queries, ui: &Ui) -> Res
         true => refuse("has no picture in the test split: expected some to measure with".into()),
         false => Ok((queries, seen)),
     }
+}
+
+/// Of the test split of a run's own data set, what may ask, and how many may not. A split that the source gave may have the shot of
+/// a training picture in test.
+pub fn own_queries(run: &Path, dataset: &Dataset, test: Vec<usize>, ui: &Ui) -> Result<(Vec<usize>, usize)> {
+    let Some(new) = seen::unseen(run, dataset, &test, ui)? else { return Ok((test, 0)) };
+    let seen = test.len() - new.len();
+    if seen > 0 {
+        note(format_args!(
+            "{}: {seen} pictures of the test split hang together with some that the run learns from, and do not ask: \
+             `goodtwin dataset check` names them",
+            dataset.root.display()
+        ));
+    }
+    Ok((new, seen))
 }
 
 fn is_seed(card: &ModelCard) -> bool {
@@ -276,12 +300,18 @@ fn start(run: &Run, dataset: &Dataset, queries: &[usize], settings: &Settings<'_
     if settings.queries != Queries::HeldOut || run.embedder.dataset_id() != dataset.id() {
         return Ok(None);
     }
-    if let Some(start) = read_noted::<Start>(&run.dir.join("start.json"))? {
-        let asked = |a: &crate::retrieval::Answer| queries.contains(&a.query);
-        if start.dataset != *dataset.id() || !start.answers.family.iter().all(asked) {
+    if let Some(mut start) = read_noted::<Start>(&run.dir.join("start.json"))? {
+        if start.dataset != *dataset.id() {
             let what = "is of another data set than the run".to_string();
             return Err(CoreError::data(run.dir.join("start.json"), what).into());
         }
+        let Answers { family, across, unseen, types, nearest } = &mut start.answers;
+        for answers in [family, across, unseen, types] {
+            // In order: row numbers.
+            answers.retain(|answer| queries.binary_search(&answer.query).is_ok());
+        }
+        // For people, who look at those of the run.
+        nearest.clear();
         return Ok(Some(Rung::of(name, Kind::Start, start.answers, rows, &settings.bootstrap)));
     }
     // A run that noted means only.
@@ -329,17 +359,20 @@ fn classify(
     let actual = |row: usize| classes.iter().position(|c| *c == dataset.rows[row].bag_type);
     let predicted = |row: usize| argmax(&said.probabilities[row]);
     let right = |row: usize| actual(row) == Some(predicted(row));
+    let queries = distinct(&dataset.rows, queries);
     let known = queries.iter().filter_map(|q| Some((actual(*q)?, predicted(*q))));
     let confusion = Confusion::count(classes, known);
+    let mut taken_for = vec![0usize; classes.len()];
+    queries.iter().for_each(|q| taken_for[predicted(*q)] += 1);
     // A type that the run does not know is always a mistake.
     let values = queries.iter().map(|q| (cluster(&dataset.rows[*q]), f64::from(u8::from(right(*q)))));
     let figures = |(i, class): (usize, &goodtwin_core::BagType)| {
         let pictures = confusion.counts[i].iter().sum();
-        let taken: usize = confusion.counts.iter().map(|row| row[i]).sum();
         ClassFigures {
             class: class.clone(),
             pictures,
-            precision: (taken > 0).then(|| confusion.precision(i)),
+            // Of all that was taken for it: of types that the run does not know as well.
+            precision: (taken_for[i] > 0).then(|| confusion.counts[i][i] as f64 / taken_for[i] as f64),
             recall: (pictures > 0).then(|| confusion.recall(i)),
         }
     };

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::Result;
 use crate::bootstrap::{Bootstrap, Estimate};
 use crate::metrics::Confusion;
-use crate::retrieval::{Answers, Figures, Metric, Retrieval, cluster};
+use crate::retrieval::{Answer, Answers, Cluster, Figures, Metric, Retrieval, cluster};
 use crate::seed_group::SeedGroup;
 pub use conclude::Measured;
 pub use pool::pool;
@@ -92,16 +92,28 @@ pub struct Rung {
 }
 
 impl Rung {
-    /// The figures of some answers.
+    /// The figures of some answers, by rows of a data set.
     pub fn of(features: impl Into<String>, kind: Kind, answers: Answers, rows: &[Row], bootstrap: &Bootstrap) -> Rung {
+        Rung::clustered(features, kind, answers, &|i| cluster(&rows[i]), bootstrap)
+    }
+
+    /// The figures of some answers, where `cluster` says what a query belongs to.
+    pub fn clustered<'a>(
+        features: impl Into<String>,
+        kind: Kind,
+        answers: Answers,
+        cluster: Cluster<'_, 'a>,
+        bootstrap: &Bootstrap,
+    ) -> Rung {
+        let figures = |answers: &[Answer]| Figures::of(answers, cluster, bootstrap);
         Rung {
             features: features.into(),
             kind,
             retrieval: Retrieval::of(&answers),
-            family: Figures::of(&answers.family, &|i| cluster(&rows[i]), bootstrap),
-            across: Figures::of(&answers.across, &|i| cluster(&rows[i]), bootstrap),
-            unseen: Figures::of(&answers.unseen, &|i| cluster(&rows[i]), bootstrap),
-            types: Figures::of(&answers.types, &|i| cluster(&rows[i]), bootstrap),
+            family: figures(&answers.family),
+            across: figures(&answers.across),
+            unseen: figures(&answers.unseen),
+            types: figures(&answers.types),
             accuracy: None,
             note: None,
             answers,
@@ -253,7 +265,8 @@ pub struct Evaluation {
     pub dataset: DatasetName,
     /// Which pictures asked.
     pub queries: Queries,
-    /// Pictures that did not ask since the run has seen them or their family; of another data set only.
+    /// Pictures that did not ask since the run has seen them or what hangs together with them: of its own data set, those of the
+    /// test split.
     pub seen: usize,
     /// Every query, by row number: what two runs must share to be compared.
     pub asked: BTreeMap<usize, Asked>,

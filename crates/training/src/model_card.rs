@@ -8,7 +8,7 @@ use goodtwin_vision::ModelCard;
 use serde_json::Value;
 
 use crate::evaluation::Evaluation;
-use crate::recipe;
+use crate::recipe::{self, FineTune, Recipe};
 use crate::retrieval::{Figures, Metric};
 
 /// The card. Without an evaluation it has what the run noted of itself, and says what is missing.
@@ -23,11 +23,13 @@ pub fn markdown(name: &str, card: &ModelCard, evaluation: Option<&Evaluation>) -
     };
     let network = &card.network;
     let classes: Vec<&str> = network.classes.iter().map(|c| c.as_str()).collect();
+    let learnt = block5_learnt(&card.recipe);
     let _ = writeln!(
         text,
-        "Embeds pictures of bags, so that bags that look alike lie close together, and names their type. {} with its last \
-         block, a dense layer of {} and a softmax over {} types fine-tuned: {}. Input: {}.\n",
+        "Embeds pictures of bags, so that bags that look alike lie close together, and names their type. {} with {}a dense \
+         layer of {} and a softmax over {} types fine-tuned: {}. Input: {}.\n",
         network.trunk,
+        if learnt { "its last block, " } else { "" },
         network.dense,
         classes.len(),
         one_line(&classes.join(", ")),
@@ -63,7 +65,7 @@ pub fn markdown(name: &str, card: &ModelCard, evaluation: Option<&Evaluation>) -
     for (what, id) in [
         ("model", &card.id),
         ("weights (SHA-256 of model.safetensors)", &card.weights),
-        ("ImageNet weights that it started from", &network.trunk_sha256),
+        ("weights that it started from", &network.trunk_sha256),
         ("preprocessing", &card.preprocess_id),
         ("data set", &card.dataset),
     ] {
@@ -74,10 +76,19 @@ pub fn markdown(name: &str, card: &ModelCard, evaluation: Option<&Evaluation>) -
     let _ = write!(text, "\n## Recipe\n\n```{language}\n{}\n```\n", recipe.trim_end());
     if network.trunk.is_default() {
         text += "\n## Credit\n\nThe convolutions are VGG16's, trained on ImageNet by Karen Simonyan and Andrew Zisserman, Visual \
-                 Geometry Group, University of Oxford (arXiv:1409.1556), under CC BY 4.0. Block 5 was changed by training; blocks \
-                 1 to 4 are theirs, rounded to 16 bits.\n";
+                 Geometry Group, University of Oxford (arXiv:1409.1556), under CC BY 4.0. ";
+        text += match learnt {
+            true => "Block 5 was changed by training; blocks 1 to 4 are theirs, rounded to 16 bits.\n",
+            false => "They are theirs, rounded to 16 bits.\n",
+        };
     }
     text
+}
+
+/// Whether block 5 was fine-tuned, by the recipe that a model's card has.
+fn block5_learnt(recipe: &Value) -> bool {
+    serde_json::from_value::<Recipe>(recipe.clone())
+        .map_or(true, |recipe| recipe.optimizer.fine_tune_from == FineTune::Block5)
 }
 
 fn front_matter(name: &str, card: &ModelCard, evaluation: Option<&Evaluation>) -> String {

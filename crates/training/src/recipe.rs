@@ -1,5 +1,6 @@
 //! Every setting of a run. Nothing about training is decided anywhere else.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use goodtwin_core::config;
@@ -17,7 +18,7 @@ use crate::{Error, Result};
 pub struct Recipe {
     /// What reports call it.
     pub name: String,
-    /// Seeds weights, shuffling, dropout and augmentation.
+    /// Seeds weights, shuffling, dropout and which view a step takes. What the views are follows from the picture.
     pub seed: u64,
     /// Passes over the training split.
     pub epochs: usize,
@@ -174,7 +175,7 @@ pub enum Schedule {
     Cosine,
 }
 
-/// The views of a picture beside itself: fixed by the seed, so that the trunk sees each only once.
+/// The views of a picture beside itself: fixed by its bytes, so that the trunk sees each only once, whatever the seed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Augment {
@@ -221,6 +222,14 @@ impl Recipe {
             true => Ok(()),
             false => Err(format!("`{key}` is {value}: expected {expected}")),
         };
+        let names_a_folder = !self.name.is_empty()
+            && self.name.len() <= 100
+            && !self.name.starts_with(['.', '-'])
+            && self.name.chars().all(|c| c.is_alphanumeric() || "-_. ".contains(c));
+        let name = format!("\"{}\"", self.name.escape_debug());
+        let folder =
+            "letters, digits, `-`, `_`, `.` and blanks, not begun by `-` or `.`, since the run's folder is called so";
+        expect(names_a_folder, "name", &name, folder)?;
         expect((1..=10_000).contains(&self.epochs), "epochs", &self.epochs, "1 to 10000")?;
         expect((1..=4096).contains(&self.batch_size), "batch_size", &self.batch_size, "1 to 4096")?;
         expect((2..=8192).contains(&self.head.dense), "head.dense", &self.head.dense, "2 to 8192")?;
@@ -258,6 +267,8 @@ impl Recipe {
         expect(f.weight > 0.0 && f.weight <= 100.0, "family.weight", &f.weight, "above 0, up to 100")?;
         expect(within(0.005, 10.0, f.temperature), "family.temperature", &f.temperature, "0.005 to 10")?;
         expect(within(0.0, 1.0, f.margin), "family.margin", &f.margin, "0 to 1 radian")?;
+        let margin = f.margin == 0.0 || f.loss == FamilyLoss::NormalisedSoftmax;
+        expect(margin, "family.margin", &f.margin, "0 but with `family.loss` \"normalised-softmax\"")?;
         let alone = f.loss == FamilyLoss::Supcon && self.batch_size < 4;
         expect(!alone, "batch_size", &self.batch_size, "at least 4 with `family.loss` \"supcon\": two pairs")?;
         let a = &self.augment;
@@ -286,12 +297,49 @@ pub fn value_shown(value: &Value) -> String {
     single.map_or(value.to_string(), |v| format!("{:?}", v as f32))
 }
 
+/// The values that two recipes as JSON do not share, by their dotted keys.
+pub fn differences(a: &Value, b: &Value) -> BTreeMap<String, [Value; 2]> {
+    let (mut a_leaves, mut b_leaves) = (BTreeMap::new(), BTreeMap::new());
+    leaves("", a, &mut a_leaves);
+    leaves("", b, &mut b_leaves);
+    let keys: BTreeSet<&String> = a_leaves.keys().chain(b_leaves.keys()).collect();
+    let of = |leaves: &BTreeMap<String, Value>, key: &String| leaves.get(key).cloned().unwrap_or(Value::Null);
+    keys.into_iter()
+        .map(|key| (key.clone(), [of(&a_leaves, key), of(&b_leaves, key)]))
+        .filter(|(_, [a, b])| a != b)
+        .collect()
+}
+
+fn leaves(path: &str, value: &Value, found: &mut BTreeMap<String, Value>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                leaves(&path, value, found);
+            }
+        }
+        leaf => drop(found.insert(path.into(), leaf.clone())),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn configs() -> std::path::PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs")
+    }
+
+    #[test]
+    fn recipes_differ_by_their_leaves() {
+        let a = json!({"name": "a", "head": {"dense": 512, "pooling": "joint"}, "seed": 7});
+        let b = json!({"name": "b", "head": {"dense": 512, "pooling": "gem", "new": 1}, "seed": 7});
+        let differs = differences(&a, &b);
+        let keys: Vec<&str> = differs.keys().map(String::as_str).collect();
+        assert_eq!(keys, ["head.new", "head.pooling", "name"]);
+        assert_eq!(differs["head.new"], [Value::Null, 1.into()]);
     }
 
     #[test]

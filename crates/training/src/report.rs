@@ -77,7 +77,7 @@ pub fn render(
          <h1>{0}: {1} pictures, {2} classes</h1>\
          <p>Measured on the test split ({3} pictures), whose families were in no other split; {4} were trained on, {5} \
          chose the epoch. {6}</p><dl>{7}\
-         <div><dt>Type accuracy</dt><dd>{8:.3}</dd></div><div><dt>Epoch kept</dt><dd>{9} of {10}</dd></div></dl>\
+         <div><dt>Type accuracy</dt><dd>{8}</dd></div><div><dt>Epoch kept</dt><dd>{9} of {10}</dd></div></dl>\
          <p><code>goodtwin eval</code> sets these figures beside the untouched trunk.</p>",
         escape(name),
         dataset.rows.len(),
@@ -87,7 +87,7 @@ pub fn render(
         count(Split::Validation),
         asked,
         tiles,
-        confusion.accuracy(),
+        share(confusion.total(), confusion.accuracy()),
         best_epoch,
         history.len(),
     );
@@ -99,16 +99,21 @@ pub fn render(
         let pictures: usize = confusion.counts[i].iter().sum();
         let _ = write!(
             page,
-            "<tr><td>{}<td>{pictures}<td>{:.3}<td>{:.3}</tr>",
+            "<tr><td>{}<td>{pictures}<td>{}<td>{}</tr>",
             escape(&class.title()),
-            confusion.precision(i),
-            confusion.recall(i)
+            share(confusion.counts.iter().map(|row| row[i]).sum(), confusion.precision(i)),
+            share(pictures, confusion.recall(i))
         );
     }
     page += "</table></div>";
     page += &provenance(card);
     page += "</html>\n";
     page
+}
+
+/// A share of so many pictures; of none there is no share.
+fn share(of: usize, value: f64) -> String {
+    if of > 0 { format!("{value:.3}") } else { "–".into() }
 }
 
 /// What the model was made from, and its recipe.

@@ -15,6 +15,7 @@ mod measures;
 use std::collections::{BTreeMap, BTreeSet};
 
 use goodtwin_core::Row;
+use goodtwin_vision::embedder::cosine;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -82,6 +83,13 @@ pub struct Answers {
     pub nearest: Vec<(usize, Vec<usize>)>,
 }
 
+/// The rows in `queries` that ask something of their own: offers that show one picture and say the same of it ask once.
+pub fn distinct(rows: &[Row], queries: &[usize]) -> Vec<usize> {
+    let mut asked = BTreeSet::new();
+    let is_new = |q: &usize| asked.insert((&rows[*q].sha256, &rows[*q].family, &rows[*q].bag_type));
+    queries.iter().copied().filter(is_new).collect()
+}
+
 /// Ask with each row in `queries`.
 ///
 /// The gallery holds every picture once, however many offers show it, and never the query's own bytes under another
@@ -94,12 +102,7 @@ pub fn ask(rows: &[Row], embeddings: &[Vec<f32>], queries: &[usize]) -> Answers 
     }
     let mut pictures: Vec<Vec<usize>> = shown_by.into_values().collect();
     pictures.sort();
-    let mut asked = BTreeSet::new();
-    let queries: Vec<usize> = queries
-        .iter()
-        .copied()
-        .filter(|q| asked.insert((&rows[*q].sha256, &rows[*q].family, &rows[*q].bag_type)))
-        .collect();
+    let queries = distinct(rows, queries);
     let asks: BTreeSet<&str> = queries.iter().map(|q| rows[*q].sha256.as_str()).collect();
     let found: Vec<([Option<Answer>; 4], Vec<usize>)> = queries
         .par_iter()
@@ -139,7 +142,7 @@ fn nearest_first<'a>(
     let mut scored: Vec<(f32, &Vec<usize>)> = pictures
         .iter()
         .filter(|picture| rows[picture[0]].sha256 != rows[query].sha256)
-        .map(|picture| (dot(&embeddings[query], &embeddings[picture[0]]), picture))
+        .map(|picture| (cosine(&embeddings[query], &embeddings[picture[0]]), picture))
         .collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
     scored.into_iter().map(|(_, picture)| picture).collect()
@@ -167,19 +170,6 @@ fn map_at_r(right: &[bool]) -> f64 {
         sum += f64::from(hits) / (place + 1) as f64;
     }
     sum / r.max(1) as f64
-}
-
-/// Sixteen sums side by side, so that the compiler may use the widest registers there are.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0f32; 16];
-    let (a, a_rest) = a.as_chunks::<16>();
-    let (b, b_rest) = b.as_chunks::<16>();
-    for (a, b) in a.iter().zip(b) {
-        for i in 0..16 {
-            sums[i] += a[i] * b[i];
-        }
-    }
-    sums.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
 }
 
 /// [`ask`] and [`Retrieval::of`].
@@ -285,14 +275,5 @@ mod tests {
             difference(&ours, &theirs, &|i| cluster(&rows[i]), &bootstrap).unwrap()[&Metric::Recall1].value,
             0.5
         );
-    }
-
-    #[test]
-    fn a_dot_product_of_any_length() {
-        for n in [0, 1, 16, 35] {
-            let a: Vec<f32> = (0..n).map(|i| i as f32).collect();
-            let expected: f32 = a.iter().map(|v| v * v).sum();
-            assert_eq!(dot(&a, &a), expected);
-        }
     }
 }

@@ -13,9 +13,10 @@ use crate::bootstrap::{Bootstrap, Estimate};
 use crate::evaluate::read_card;
 use crate::evaluation::{self, Evaluation, Queries, Rung};
 use crate::retrieval::{Answer, Metric, difference};
-use crate::train::log;
 use crate::train::run_card::RunCard;
-use crate::{Error, Result};
+use crate::train::steps::DUMP;
+use crate::train::{is_finished, log};
+use crate::{Error, Result, recipe};
 
 /// How far a run has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -23,6 +24,10 @@ use crate::{Error, Result};
 pub enum State {
     /// There is no model yet.
     Unfinished,
+    /// The loss became no number, and there is no model.
+    NotANumber,
+    /// The model's card cannot be read.
+    Broken,
     /// There is a model that was not set beside the ladder yet.
     Trained,
     /// There is an evaluation on the test split.
@@ -33,6 +38,8 @@ impl std::fmt::Display for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(match self {
             State::Unfinished => "unfinished",
+            State::NotANumber => "loss no number",
+            State::Broken => "broken",
             State::Trained => "trained",
             State::Evaluated => "evaluated",
         })
@@ -98,12 +105,17 @@ fn listed(dir: &Path) -> Option<Listed> {
         difference: None,
     };
     let Some(card) = read_card(dir) else {
+        if is_finished(dir) {
+            return Some(Listed { state: State::Broken, ..unfinished });
+        }
+        let state = if dir.join(DUMP).exists() { State::NotANumber } else { State::Unfinished };
+        let unfinished = Listed { state, ..unfinished };
         let Ok(RunCard { recipe, dataset, .. }) = RunCard::open(dir) else {
             let begun = ["run.json", "metrics.jsonl", "checkpoints"].iter().any(|part| dir.join(part).exists());
             return begun.then_some(unfinished);
         };
         return Some(Listed {
-            epoch: log::epoch(dir).map(|epoch| [epoch, recipe.epochs]),
+            epoch: log::epoch(dir).filter(|_| state == State::Unfinished).map(|epoch| [epoch, recipe.epochs]),
             dataset: Some(dataset.id),
             recipe: Some(recipe.name),
             seed: Some(recipe.seed),
@@ -188,7 +200,7 @@ pub fn compare(a: &Path, b: &Path, bootstrap: &Bootstrap) -> Result<Compared> {
         figures: figures(&a, a_rung, &b, b_rung, bootstrap),
         dataset: format!("{} ({})", a.dataset.name, a.dataset.id.short()),
         queries: a_rung.answers.family.len(),
-        recipe: recipe_differences(&a_card.recipe, &b_card.recipe),
+        recipe: recipe::differences(&a_card.recipe, &b_card.recipe),
         a: name(&a),
         b: name(&b),
     })
@@ -201,7 +213,7 @@ pub fn compare(a: &Path, b: &Path, bootstrap: &Bootstrap) -> Result<Compared> {
 pub fn pool(runs: &[PathBuf]) -> Result<Evaluation> {
     let read: Vec<(ModelCard, Evaluation)> = runs.iter().map(|run| evaluated(run)).collect::<Result<_>>()?;
     for (run, (card, _)) in runs.iter().zip(&read) {
-        let differs = recipe_differences(&read[0].0.recipe, &card.recipe);
+        let differs = recipe::differences(&read[0].0.recipe, &card.recipe);
         if !differs.is_empty() {
             let keys: Vec<String> = differs.into_keys().collect();
             let (a, b, keys) = (runs[0].display(), run.display(), keys.join(", "));
@@ -286,44 +298,9 @@ fn figures(a: &Evaluation, a_rung: &Rung, b: &Evaluation, b_rung: &Rung, bootstr
     pairs
 }
 
-/// Every leaf of two JSON trees that is not the same in both, by its dotted path.
-fn recipe_differences(a: &Value, b: &Value) -> BTreeMap<String, [Value; 2]> {
-    let (mut a_leaves, mut b_leaves) = (BTreeMap::new(), BTreeMap::new());
-    leaves("", a, &mut a_leaves);
-    leaves("", b, &mut b_leaves);
-    let keys: BTreeSet<&String> = a_leaves.keys().chain(b_leaves.keys()).collect();
-    let of = |leaves: &BTreeMap<String, Value>, key: &String| leaves.get(key).cloned().unwrap_or(Value::Null);
-    keys.into_iter()
-        .map(|key| (key.clone(), [of(&a_leaves, key), of(&b_leaves, key)]))
-        .filter(|(_, [a, b])| a != b)
-        .collect()
-}
-
-fn leaves(path: &str, value: &Value, found: &mut BTreeMap<String, Value>) {
-    match value {
-        Value::Object(fields) => {
-            for (key, value) in fields {
-                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                leaves(&path, value, found);
-            }
-        }
-        leaf => drop(found.insert(path.into(), leaf.clone())),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn recipes_differ_by_their_leaves() {
-        let a = serde_json::json!({"name": "a", "head": {"dense": 512, "pooling": "joint"}, "seed": 7});
-        let b = serde_json::json!({"name": "b", "head": {"dense": 512, "pooling": "gem", "new": 1}, "seed": 7});
-        let differs = recipe_differences(&a, &b);
-        let keys: Vec<&str> = differs.keys().map(String::as_str).collect();
-        assert_eq!(keys, ["head.new", "head.pooling", "name"]);
-        assert_eq!(differs["head.new"], [Value::Null, 1.into()]);
-    }
 
     #[test]
     fn a_folder_of_something_else_is_no_run() {
@@ -336,6 +313,11 @@ mod tests {
         assert_eq!((runs[0].name.as_str(), runs[0].state), ("begun", State::Unfinished));
         assert_eq!(list(&dir.path().join("nowhere")).unwrap_err().exit_code(), 65);
         assert_eq!(compare(dir.path(), dir.path(), &Bootstrap::default()).unwrap_err().exit_code(), 65);
+        std::fs::write(dir.path().join("begun/not-a-number.json"), "").unwrap();
+        assert_eq!(list(dir.path()).unwrap()[0].state, State::NotANumber);
+        std::fs::write(dir.path().join("begun/model.json"), "{").unwrap();
+        assert_eq!(list(dir.path()).unwrap()[0].state, State::Broken);
+        std::fs::remove_file(dir.path().join("begun/model.json")).unwrap();
         std::fs::write(dir.path().join("begun/run.json"), "").unwrap();
         let error = list(&dir.path().join("begun")).unwrap_err();
         assert!(error.exit_code() == 65 && error.to_string().contains("begun: is a run"), "{error}");

@@ -3,7 +3,8 @@
 //!
 //! A channel of block 5's last maps counts by the mean over all places of the gradient of a class's logit; the weighted sum of
 //! the maps, where it is above 0, says which places speak for the class. Zhou et al.'s class activation mapping (2016) is the
-//! same for a network that has a plain mean and one layer between maps and softmax; ours has more.
+//! same for a network that has a plain mean and one layer between maps and softmax; ours has more. Where only the bag counts, a
+//! place's sum is multiplied by how much of it does: a channel's mean gradient comes from the bag, its map has values beside it too.
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
@@ -40,13 +41,34 @@ pub fn activations(top: &Top, block4: Tensor<4>, class: usize) -> Vec<Activation
     let last = top.block5.last_maps(block4.clone());
     let [crops, channels, height, width] = last.dims();
     let maps = Tensor::<4>::from_inner(last.clone()).require_grad();
-    let logit = top.logit_of(Tensor::from_inner(block4), top.block5.pool(maps.clone()), class);
+    let logit = top.logit_of(Tensor::from_inner(block4.clone()), top.block5.pool(maps.clone()), class);
     let weights = channel_weights(&maps, &logit);
     let speaks = relu((last.reshape([crops, channels, height * width]) * weights).sum_dim(1));
-    let values: Vec<f32> = speaks.into_data().try_into_vec().expect("the network's tensors are f32");
+    let mut values: Vec<f32> = speaks.into_data().try_into_vec().expect("the network's tensors are f32");
+    if let Some(bag) = top.bag(block4) {
+        for (values, counts) in values.chunks_mut(height * width).zip(&places(bag)) {
+            weigh(values, width, counts);
+        }
+    }
     let most = values.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
     let crop = |values: &[f32]| Activation { height, width, values: values.iter().map(|v| v / most).collect() };
     values.chunks(height * width).map(crop).collect()
+}
+
+/// Multiply each place's value, in rows of `width`, by how much it counts.
+fn weigh(values: &mut [f32], width: usize, counts: &Activation) {
+    let height = values.len() / width;
+    let part = |at: usize, of: usize| (at as f32 + 0.5) / of as f32;
+    for (n, value) in values.iter_mut().enumerate() {
+        *value *= counts.at(part(n % width, width), part(n / width, height));
+    }
+}
+
+/// A number for each place, one for each crop, of `[n, 1, h, w]`.
+pub(crate) fn places(maps: Tensor<4>) -> Vec<Activation> {
+    let [_, _, height, width] = maps.dims();
+    let values: Vec<f32> = maps.into_data().try_into_vec().expect("the network's tensors are f32");
+    values.chunks(height * width).map(|values| Activation { height, width, values: values.to_vec() }).collect()
 }
 
 /// How far each channel counts: `[crops, channels, 1]`.
@@ -110,6 +132,16 @@ mod tests {
         assert!(both.iter().all(|a| (a.height, a.width, a.values.len()) == (4, 4, 16)));
         let values = || both.iter().flat_map(|a| &a.values);
         assert!(values().all(|v| (0.0..=1.0).contains(v)) && values().any(|v| *v == 1.0), "{both:?}");
+    }
+
+    #[test]
+    fn what_does_not_count_does_not_speak() {
+        let mut values = vec![1.0, 2.0, 3.0, 4.0];
+        weigh(&mut values, 2, &Activation { height: 2, width: 2, values: vec![1.0, 0.0, 0.5, 0.0] });
+        assert_eq!(values, [1.0, 0.0, 1.5, 0.0]);
+        let mut values = vec![8.0];
+        weigh(&mut values, 1, &Activation { height: 2, width: 2, values: vec![1.0, 0.0, 1.0, 0.0] });
+        assert_eq!(values, [4.0], "of maps of another size, what lies between places");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use goodtwin_core::{BagType, ContentId};
 use goodtwin_imaging::Picture;
 use rayon::prelude::*;
 
-use crate::activation::{Activation, activations};
+use crate::activation::{Activation, activations, places};
 use crate::colour::Colours;
 use crate::{Checkpoint, Compute, ModelCard, Preprocess, Result, Top, Trunk};
 
@@ -143,13 +143,6 @@ fn probabilities(logits: Tensor<2>) -> Vec<Vec<f32>> {
     rows(softmax(logits.to_device(&Device::flex()), 1))
 }
 
-/// How much of each place is bag, one for each crop, of `[n, 1, h, w]`.
-fn places(mask: Tensor<4>) -> Vec<Activation> {
-    let [_, _, height, width] = mask.dims();
-    let values: Vec<f32> = mask.into_data().try_into_vec().expect("the network's tensors are f32");
-    values.chunks(height * width).map(|values| Activation { height, width, values: values.to_vec() }).collect()
-}
-
 /// How many pictures go through the trunk at once. A card is kept busy by as many as it is given, and its convolutions see to
 /// their own memory.
 pub fn batch_size(preprocess: &Preprocess, device: &Device) -> usize {
@@ -211,4 +204,36 @@ pub fn rows(matrix: Tensor<2>) -> Vec<Vec<f32>> {
     let [_, width] = matrix.dims();
     let values = matrix.into_data().try_into_vec::<f32>().expect("the network's tensors are f32");
     values.chunks(width).map(<[f32]>::to_vec).collect()
+}
+
+/// The cosine of two vectors of length 1, such as embeddings: their dot product.
+///
+/// Sixteen sums side by side, which the compiler turns into vector instructions; always in this order, so that the same
+/// two vectors have the same product on every run.
+#[inline]
+pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    const LANES: usize = 16;
+    let mut sums = [0f32; LANES];
+    let (a_lanes, a_rest) = a.as_chunks::<LANES>();
+    let (b_lanes, b_rest) = b.as_chunks::<LANES>();
+    for (x, y) in a_lanes.iter().zip(b_lanes) {
+        for lane in 0..LANES {
+            sums[lane] += x[lane] * y[lane];
+        }
+    }
+    sums.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(x, y)| x * y).sum::<f32>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cosine_of_any_length() {
+        for n in [0, 1, 16, 35] {
+            let a: Vec<f32> = (0..n).map(|i| i as f32).collect();
+            let expected: f32 = a.iter().map(|v| v * v).sum();
+            assert_eq!(cosine(&a, &a), expected);
+        }
+    }
 }

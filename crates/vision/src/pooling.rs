@@ -79,7 +79,7 @@ const CELLS: usize = 3;
 const SAMPLES: usize = 4;
 
 /// A mask `[n, 1, h, w]` that holds something: where it has found no bag, all is bag.
-fn known(mask: Tensor<4>) -> Tensor<4> {
+pub(crate) fn known(mask: Tensor<4>) -> Tensor<4> {
     let [n, _, h, w] = mask.dims();
     let held = sum_dim(mask.clone().reshape([n, h * w]), 1).reshape([n, 1, 1, 1]);
     let found = held.greater_equal_elem(SMALLEST).float();

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::checkpoint::NetworkSpec;
 use crate::layers::linear;
 use crate::mask::MaskHead;
-use crate::pooling::unit;
+use crate::pooling::{known, unit};
 use crate::trunk::Block5;
 use crate::{Pooling, Result, Weights};
 
@@ -91,9 +91,10 @@ impl Top {
         Top { block5: top.block5.fix(), ..top }
     }
 
-    /// How much of each place of block 4 is bag, `[n, 1, h, w]`; none where all places count alike.
+    /// How much of each place of block 4 counts as bag, `[n, 1, h, w]`: all of it where no bag was found. None where all places
+    /// count alike.
     pub fn bag(&self, block4: Tensor<4>) -> Option<Tensor<4>> {
-        self.mask.as_ref().map(|head| head.forward(block4.clone(), self.block5.forward(block4)))
+        self.mask.as_ref().map(|head| known(head.forward(block4.clone(), self.block5.forward(block4))))
     }
 
     /// What the dense layer sees: block 4 of all crops in, `[n, crops * pooling.len(size)]` out.
@@ -104,7 +105,7 @@ impl Top {
     /// The same, with what [`Top::bag`] gives.
     fn pooled_and_bag(&self, block4: Tensor<4>) -> (Tensor<2>, Option<Tensor<4>>) {
         let block5 = self.block5.forward(block4.clone());
-        let mask = self.mask.as_ref().map(|head| head.forward(block4.clone().detach(), block5.clone().detach()));
+        let mask = self.mask.as_ref().map(|head| known(head.forward(block4.clone().detach(), block5.clone().detach())));
         let pooled = self.pooling.forward(block4, block5, self.block5_weight, mask.clone());
         let [rows, width] = pooled.dims();
         (pooled.reshape([rows / self.crops, self.crops * width]), mask)

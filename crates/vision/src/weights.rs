@@ -102,7 +102,16 @@ impl Weights {
             expected: format!("shape {shape:?}"),
             received,
         };
-        let stored = self.tensors.get(name).ok_or_else(|| refuse("no such tensor".into()))?;
+        let stored = self.tensors.get(name).ok_or_else(|| {
+            let torchvision = self.tensors.contains_key("layer1.0.conv1.weight");
+            refuse(match torchvision {
+                true => {
+                    "torchvision's names; `goodtwin weights import --network resnet50 FILE` puts ours in their place"
+                        .into()
+                }
+                false => "no such tensor".into(),
+            })
+        })?;
         if stored.shape != shape {
             return Err(refuse(format!("shape {:?}", stored.shape)));
         }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use goodtwin_imaging::Picture;
 use goodtwin_vision::preprocess::{Colour, Crop, Fit, Values};
-use goodtwin_vision::untouched::Untouched;
-use goodtwin_vision::{Compute, Preprocess, Weights};
+use goodtwin_vision::trunk::Block5;
+use goodtwin_vision::{Compute, Preprocess, Trunk, Weights};
 
 fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -21,7 +21,8 @@ fn errors(compute: &Compute, change: impl Fn(&Picture) -> Picture) -> (f64, f64)
     let preprocess =
         Preprocess { size: 224, colour: Colour::Full, fit: Fit::Pad, crops: vec![Crop::Whole], values: Values::Caffe };
     let x = goodtwin_vision::embedder::inputs(&[change(&picture)], &preprocess, compute.device());
-    let (block4, block5) = Untouched::load(&weights, compute.device()).unwrap().maps(x);
+    let block4 = Trunk::load(&weights, compute.device()).unwrap().forward(x);
+    let block5 = Block5::load(&weights, compute.device()).unwrap().fix().forward(block4.clone());
     let error = |received: Vec<f32>, name: &str| {
         let expected = expected.stored(name).unwrap().to_f32();
         assert_eq!(received.len(), expected.len());

@@ -9,9 +9,9 @@ use goodtwin_vision::checkpoint::Provenance;
 use goodtwin_vision::mask::MaskHead;
 use goodtwin_vision::preprocess::{Colour, Crop, Fit, Values};
 use goodtwin_vision::top::Activation;
-use goodtwin_vision::untouched::Untouched;
+use goodtwin_vision::trunk::Block5;
 use goodtwin_vision::{
-    Architecture, Checkpoint, Compute, DeviceChoice, Embedder, NetworkSpec, Pooling, Precision, Preprocess, Top,
+    Architecture, Checkpoint, Compute, DeviceChoice, Embedder, NetworkSpec, Pooling, Precision, Preprocess, Top, Trunk,
     Weights,
 };
 
@@ -41,7 +41,8 @@ fn the_gpu_agrees_with_the_cpu() {
     let (weights, picture, preprocess) = (imagenet(), pattern(), preprocess());
     let maps = |compute: &Compute| {
         let x = goodtwin_vision::embedder::inputs(std::slice::from_ref(&picture), &preprocess, compute.device());
-        let (_, block5) = Untouched::load(&weights, compute.device()).unwrap().maps(x);
+        let block4 = Trunk::load(&weights, compute.device()).unwrap().forward(x);
+        let block5 = Block5::load(&weights, compute.device()).unwrap().fix().forward(block4);
         block5.into_data().try_into_vec::<f32>().unwrap()
     };
     let (expected, received) = (maps(&Compute::cpu()), maps(&gpu));
@@ -58,7 +59,7 @@ fn half_precision_costs_what_its_bits_say() {
     let (weights, preprocess) = (imagenet(), preprocess());
     let maps = |precision: Precision| {
         let x = goodtwin_vision::embedder::inputs(&[pattern()], &preprocess, gpu.device());
-        let trunk = goodtwin_vision::Trunk::load(&weights, gpu.device()).unwrap().at(precision);
+        let trunk = Trunk::load(&weights, gpu.device()).unwrap().at(precision);
         trunk.forward(x).into_data().try_into_vec::<f32>().unwrap()
     };
     let exact = maps(Precision::F32);

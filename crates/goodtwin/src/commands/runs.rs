@@ -6,7 +6,7 @@ use clap::Subcommand;
 use goodtwin_core::terminal::{lines, note};
 use goodtwin_training::bootstrap::{Bootstrap, Estimate};
 use goodtwin_training::recipe::value_shown;
-use goodtwin_training::runs::{Compared, Listed, compare, list, pool};
+use goodtwin_training::runs::{Compared, Listed, State, compare, list, pool};
 use goodtwin_training::seed_group::SeedGroup;
 
 use crate::exit::{Outcome, say};
@@ -92,6 +92,10 @@ fn table(runs: &[Listed]) -> String {
         "run", "data set", "recipe", "seed", "date", "state", "family Recall@1", "minus the best untouched"
     );
     for run in runs {
+        let shown = |estimate: Estimate| match (estimate.interval, run.state) {
+            (None, State::Evaluated) => "[one family only]".into(),
+            _ => interval(&estimate),
+        };
         text += &format!(
             "{:<width$}  {:<12}  {:<12}  {:>5}  {:<10}  {:<14}  {:<21}  {}\n",
             run.name,
@@ -100,8 +104,8 @@ fn table(runs: &[Listed]) -> String {
             run.seed.map_or("-".into(), |s| s.to_string()),
             run.written.map_or("-".into(), date),
             run.epoch.map_or(run.state.to_string(), |[epoch, of]| format!("epoch {epoch} of {of}")),
-            run.recall_1.map_or("-".into(), figure),
-            run.difference.map_or("-".into(), |d| format!("{:+.3} {}", d.value, interval(&d))),
+            run.recall_1.map_or("-".into(), |found| format!("{:.3} {}", found.value, shown(found))),
+            run.difference.map_or("-".into(), |d| format!("{:+.3} {}", d.value, shown(d))),
         );
     }
     text

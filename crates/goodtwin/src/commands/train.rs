@@ -11,7 +11,7 @@ use goodtwin_training::train::run_card::{self, RunCard};
 use goodtwin_training::train::seeds::{self, Seeds};
 use goodtwin_training::train::{self, Job, Places, Stop, Summary};
 use goodtwin_training::{Error, Recipe, Ui, memory};
-use goodtwin_vision::{Compute, DeviceChoice};
+use goodtwin_vision::{Checkpoint, Compute, DeviceChoice};
 
 use crate::exit::{Failure, Outcome, say};
 use crate::signals;
@@ -82,6 +82,8 @@ fn begin(args: Args) -> Outcome {
 
 fn resume(args: Args, run: PathBuf) -> Outcome {
     if train::is_finished(&run) {
+        // A model that cannot be read is not what a finished run has.
+        Checkpoint::open(&run)?;
         train::tidy(&run)?;
         let given = [
             ("--config", args.config.is_some()),
@@ -159,11 +161,10 @@ fn tell(recipe: &Recipe, summary: &Summary) -> Outcome {
     say(format_args!("run:                {}", summary.run.display()))?;
     say(format_args!("model:              {}", summary.card.id.short()))?;
     say(format_args!("epoch kept:         {} of {}", summary.best_epoch, recipe.epochs))?;
-    say(format_args!(
-        "held-out accuracy:  {:.3} ({} pictures)",
-        summary.confusion.accuracy(),
-        summary.confusion.total()
-    ))?;
+    match summary.confusion.total() {
+        0 => say("held-out accuracy:  no picture is held out")?,
+        total => say(format_args!("held-out accuracy:  {:.3} ({total} pictures)", summary.confusion.accuracy()))?,
+    }
     if let (Some(before), Some(after)) = (&summary.at_start, &summary.retrieval) {
         say(format_args!(
             "family Recall@1:    {:.3} ({} queries; {:.3} before the first step)",

@@ -195,7 +195,7 @@ impl Source<'_> {
         std::thread::scope(|scope| {
             let (send, receive) = sync_channel(1);
             scope.spawn(move || {
-                let views = pictures[0].1.len();
+                let views = pictures.iter().map(|(_, views)| views.len()).max().unwrap_or(1);
                 for batch in pictures.chunks((batch_size(self.preprocess, self.compute.device()) / views).max(1)) {
                     let inputs = self.inputs(batch);
                     let failed = inputs.is_err();
@@ -270,9 +270,10 @@ fn shares(mask: Option<&Picture>, size: u32) -> Vec<f32> {
     sums.into_iter().map(|sum| sum as f32 / (255 * PLACE * PLACE) as f32).collect()
 }
 
-/// Little-endian; what is too large for f16 becomes its largest number.
+/// Little-endian; what is too large for f16 becomes its largest number, and what is none stays so.
 fn to_f16(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|v| f16::from_f32(v.min(f16::MAX.to_f32())).to_le_bytes()).collect()
+    let most = f16::MAX.to_f32();
+    values.iter().flat_map(|v| f16::from_f32(if *v > most { most } else { *v }).to_le_bytes()).collect()
 }
 
 /// What was worked out: pictures as they are, or views of them, and as what the network sees them.

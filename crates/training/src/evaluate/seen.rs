@@ -14,6 +14,9 @@ use crate::dataset::check::fingerprints;
 use crate::dataset::ties::{Tied, together};
 use crate::{Result, Ui};
 
+/// The file in a run's folder.
+pub const NAME: &str = "seen.json";
+
 /// The pictures of a data set that a run learns from, or chooses its epoch by.
 pub struct Seen<'a> {
     dataset: &'a Dataset,
@@ -41,7 +44,7 @@ impl Seen<'_> {
             shots: shots.values().map(Fingerprint::to_string).collect(),
         };
         let json = serde_json::to_vec(&noted).expect("our own types have string keys and serialise");
-        Ok(atomic::write(&run.join("seen.json"), &json)?)
+        Ok(atomic::write(&run.join(NAME), &json)?)
     }
 }
 
@@ -62,12 +65,12 @@ struct Noted {
     shots: BTreeSet<String>,
 }
 
-/// Whether a run has seen the picture of each row, or one that hangs together with it; none where the run has noted nothing.
+/// Those of the rows whose picture a run has not seen, nor one that hangs together with it; none where the run has noted nothing.
 ///
 /// # Errors
 /// Exit 65 for a `seen.json` that cannot be understood, and for a picture that cannot be read.
-pub(super) fn seen(run: &Path, dataset: &Dataset, ui: &Ui) -> Result<Option<Vec<bool>>> {
-    let path = run.join("seen.json");
+pub fn unseen(run: &Path, dataset: &Dataset, rows: &[usize], ui: &Ui) -> Result<Option<Vec<usize>>> {
+    let path = run.join(NAME);
     let Some(noted) = read_noted::<Noted>(&path)? else { return Ok(None) };
     if noted.shots.is_empty() && !noted.pictures.is_empty() {
         note(format_args!(
@@ -82,8 +85,9 @@ pub(super) fn seen(run: &Path, dataset: &Dataset, ui: &Ui) -> Result<Option<Vec<
     for (number, print) in prints.iter().enumerate() {
         shots.add(number, print);
     }
-    let bar = ui.bar(dataset.rows.len() as u64, "seen by the run");
-    let theirs = fingerprints(dataset, dataset.rows.iter(), &|| bar.inc(1))?;
+    let bar = ui.bar(rows.len() as u64, "seen by the run");
+    let of = |i: &usize| &dataset.rows[*i];
+    let theirs = fingerprints(dataset, rows.iter().map(of), &|| bar.inc(1))?;
     bar.finish_and_clear();
     let is_seen = |row: &Row| {
         noted.pictures.contains(&row.sha256)
@@ -91,11 +95,11 @@ pub(super) fn seen(run: &Path, dataset: &Dataset, ui: &Ui) -> Result<Option<Vec<
             || row.item.as_ref().is_some_and(|i| noted.items.contains(&i.id) || noted.pages.contains(&i.url))
             || !shots.near(&theirs[&row.sha256]).is_empty()
     };
-    let tied: Vec<Tied<'_>> = dataset.rows.iter().map(|row| Tied::of(row, &theirs[&row.sha256])).collect();
+    let tied: Vec<Tied<'_>> = rows.iter().map(of).map(|row| Tied::of(row, &theirs[&row.sha256])).collect();
     let families = together(&tied);
     let seen: BTreeSet<&String> =
-        dataset.rows.iter().zip(&families).filter(|(row, _)| is_seen(row)).map(|(_, family)| family).collect();
-    Ok(Some(families.iter().map(|family| seen.contains(family)).collect()))
+        rows.iter().zip(&families).filter(|(i, _)| is_seen(of(i))).map(|(_, family)| family).collect();
+    Ok(Some(rows.iter().zip(&families).filter(|(_, family)| !seen.contains(family)).map(|(i, _)| *i).collect()))
 }
 
 #[cfg(test)]
@@ -108,6 +112,7 @@ mod tests {
     use super::*;
     use crate::dataset::testing::{item, png, put};
     use crate::dataset::{Options, build, import};
+    use crate::evaluate::own_queries;
 
     /// A crawl as a data set of which all was learned from.
     fn learned(dir: &Path, name: &str, items: &[Item]) -> Dataset {
@@ -120,12 +125,15 @@ mod tests {
     /// The offers, or the files, of what may ask a run that has noted `trained`.
     fn ask(dir: &Path, trained: &Dataset, other: &Dataset) -> Vec<String> {
         Seen::of(trained).write(dir).unwrap();
-        let seen = seen(dir, other, &Ui::detect()).unwrap().unwrap();
+        let asking = unseen(dir, other, &all(other), &Ui::detect()).unwrap().unwrap();
         let name = |row: &Row| row.item.as_ref().map_or(row.title.clone().unwrap_or_default(), |i| i.id.to_string());
-        let mut asking: Vec<String> =
-            other.rows.iter().zip(seen).filter(|(_, seen)| !seen).map(|(row, _)| name(row)).collect();
-        asking.sort();
-        asking
+        let mut names: Vec<String> = asking.iter().map(|i| name(&other.rows[*i])).collect();
+        names.sort();
+        names
+    }
+
+    fn all(dataset: &Dataset) -> Vec<usize> {
+        (0..dataset.rows.len()).collect()
     }
 
     #[test]
@@ -176,18 +184,44 @@ mod tests {
     }
 
     #[test]
+    fn the_shot_of_a_training_picture_in_the_own_test_split_does_not_ask() {
+        let dir = tempfile::tempdir().unwrap();
+        let picture = |number| Picture::decode(&png(number)).unwrap();
+        let mut lines = String::new();
+        let files = [
+            ("train", 0, picture(0).resize(64, 64).to_png()),
+            ("train", 1, picture(1).to_png()),
+            ("test", 2, picture(0).resize(48, 48).to_jpeg(90)),
+            ("test", 3, picture(2).to_png()),
+        ];
+        for (split, name, bytes) in files {
+            put(&dir.path().join("folder"), &name.to_string(), &bytes);
+            lines += &format!(
+                "{{\"file_name\":\"{name}\",\"title\":\"{name}\",\"label\":\"tote\",\"split\":\"{split}\"}}\n"
+            );
+        }
+        put(&dir.path().join("folder"), "metadata.jsonl", lines.as_bytes());
+        let set = import(&dir.path().join("folder"), &dir.path().join("set"), &Options::default()).unwrap();
+        Seen::of(&set).write(dir.path()).unwrap();
+        let test: Vec<usize> = all(&set).into_iter().filter(|i| set.rows[*i].split == Split::Test).collect();
+        let (asking, seen) = own_queries(dir.path(), &set, test, &Ui::detect()).unwrap();
+        let titles: Vec<_> = asking.iter().map(|i| set.rows[*i].title.as_deref().unwrap()).collect();
+        assert_eq!((titles, seen), (vec!["3"], 1));
+    }
+
+    #[test]
     fn what_an_older_version_noted_is_read_and_what_is_none_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let images = dir.path().join("images");
         let offer = |key: &str, number| item(&images, key, Some("tote"), None, &[number]);
         let set = learned(dir.path(), "set", &[offer("x", 1), offer("y", 2)]);
-        assert!(seen(dir.path(), &set, &Ui::detect()).unwrap().is_none());
+        let unseen = || unseen(dir.path(), &set, &all(&set), &Ui::detect());
+        assert!(unseen().unwrap().is_none());
         let old = format!(r#"{{"pictures":["{}"],"families":["f"]}}"#, ContentId::of(png(1)));
         fs::write(dir.path().join("seen.json"), old).unwrap();
-        let read = seen(dir.path(), &set, &Ui::detect()).unwrap().unwrap();
-        assert_eq!(read.iter().filter(|seen| **seen).count(), 1);
+        assert_eq!(unseen().unwrap().unwrap().len(), 1);
         fs::write(dir.path().join("seen.json"), r#"{"pictures":[],"families":[],"shots":["00"]}"#).unwrap();
-        let error = seen(dir.path(), &set, &Ui::detect()).unwrap_err();
+        let error = unseen().unwrap_err();
         assert!(error.exit_code() == 65 && error.to_string().contains("expected a fingerprint of version"), "{error}");
     }
 }

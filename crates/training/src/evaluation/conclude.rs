@@ -141,7 +141,8 @@ pub(super) fn headline(
         })
     };
     let Some(best) = best else {
-        return "Nothing was measured: no picture that may ask has another of its family in the set.".into();
+        return "Nothing was measured of families: no picture that may ask has another of its family in the set."
+            .into();
     };
     let best_found = found(best).expect("the best untouched feature has figures");
     let Some((run, comparison)) = run.zip(comparison) else {

@@ -1,8 +1,9 @@
 //! Several evaluations as one: those of a cross-validation, whose runs held out other pictures each.
 //!
 //! A single held-out part has few queries, and an interval as wide as what is to be shown. Over all parts every picture asks
-//! once, of a run that has not seen it, and the gallery is always all other pictures of the set. No run has seen what is for
-//! evaluation only, so that every part asks with it: each part's answer counts for its share of those.
+//! once, of a run that has not seen it, and the gallery is always all other pictures of the set. What is for evaluation
+//! only is in no run's training split, unless its class had nothing else, so that every part asks with it: each part's answer counts
+//! for its share of those.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +11,7 @@ use goodtwin_core::ContentId;
 
 use super::conclude::{compare, headline};
 use super::{Asked, DatasetName, Evaluation, Kind, Queries, RunName, Rung, best_untouched};
-use crate::retrieval::{Answer, Answers, Figures, Retrieval};
+use crate::retrieval::{Answer, Answers};
 use crate::{Error, Result};
 
 /// Pool evaluations of runs of one recipe on one set of pictures.
@@ -35,6 +36,9 @@ pub fn pool(parts: &[Evaluation]) -> Result<Evaluation> {
         }
         if (part.size, part.queries, part.bootstrap) != (first.size, Queries::HeldOut, first.bootstrap) {
             return refuse(part, "expected held-out queries, one size and one bootstrap".into());
+        }
+        if part.trunks != first.trunks {
+            return refuse(part, format!("they were set beside untouched {} and beside {}", first.trunks, part.trunks));
         }
         let mut places = BTreeMap::new();
         for (row, who) in &part.asked {
@@ -76,19 +80,7 @@ pub fn pool(parts: &[Evaluation]) -> Result<Evaluation> {
                 types: all(|a| &a.types)?,
                 nearest: vec![],
             };
-            let of = |answers: &[Answer]| Figures::of(answers, &cluster, &first.bootstrap);
-            Some(Rung {
-                features: rung.features.clone(),
-                kind: rung.kind,
-                retrieval: Retrieval::of(&answers),
-                family: of(&answers.family),
-                across: of(&answers.across),
-                unseen: of(&answers.unseen),
-                types: of(&answers.types),
-                accuracy: None,
-                note: None,
-                answers,
-            })
+            Some(Rung::clustered(rung.features.clone(), rung.kind, answers, &cluster, &first.bootstrap))
         })
         .collect();
     let mut pooled = Evaluation {
@@ -182,6 +174,16 @@ mod tests {
         assert!((1.0..4.0).contains(&found_of_shared), "both runs answer for some: {found_of_shared}");
         parts.iter_mut().for_each(|part| drop(part.evaluation_only.pop_first()));
         assert_eq!(pool(&parts).unwrap_err().exit_code(), 65);
+    }
+
+    #[test]
+    fn parts_that_were_set_beside_other_trunks_are_refused() {
+        let found = [1; 8];
+        let mut parts = [part(0, &found, &found), part(8, &found, &found)];
+        parts[1].trunks = "VGG16 and ResNet-50".into();
+        let error = pool(&parts).unwrap_err();
+        assert!(error.to_string().contains("beside untouched VGG16 and beside VGG16 and ResNet-50"), "{error}");
+        assert_eq!(error.exit_code(), 65);
     }
 
     #[test]

@@ -45,7 +45,8 @@ pub fn section(embedder: &Embedder, dataset: &Dataset, told: &Classification) ->
                     what it may have learned from the shop and not from the bag.</p>"
         .to_string();
     if embedder.card().network.pooling == Pooling::Masked {
-        html += "<p>Beside it, the picture as it counts: what the network takes for ground is faded.</p>";
+        html += "<p>Beside it, the picture as it counts: what the network takes for ground is faded, and where it found no bag, all counts. \
+                 What speaks is shown as far as it counts.</p>";
     }
     for (title, which) in [("Told right", right), ("The surest mistakes", wrong)] {
         if which.is_empty() {

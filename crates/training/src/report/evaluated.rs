@@ -94,8 +94,13 @@ fn who_asks(dataset: &Dataset, evaluation: &Evaluation) -> String {
     let (train, validation, test) = (count(Split::Train), count(Split::Validation), count(Split::Test));
     let another = "the run was trained on another set.";
     match (evaluation.queries, evaluation.is_of_own()) {
-        (Queries::HeldOut, true) => format!(
+        (Queries::HeldOut, true) if evaluation.seen == 0 => format!(
             "{train} were trained on, {validation} chose the epoch, {test} are held out with all of their families and ask."
+        ),
+        (Queries::HeldOut, true) => format!(
+            "{train} were trained on, {validation} chose the epoch, {test} are held out; {} of those do not ask, since they hang \
+             together with pictures that the run has learnt from.",
+            evaluation.seen
         ),
         (Queries::HeldOut, false) => format!(
             "{another} {} do not ask, since it has seen them or what belongs with them; the other {} do.",

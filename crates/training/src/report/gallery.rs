@@ -27,7 +27,7 @@ pub enum Shown {
     Other,
 }
 
-/// The pictures of a data set, as they go into a page: each is embedded once, however often it is shown.
+/// The pictures of a data set, as they go into a page: each is made small and encoded once, however often it is shown.
 pub struct Gallery<'a> {
     dataset: &'a Dataset,
     embedded: BTreeMap<usize, String>,

@@ -29,7 +29,7 @@ const FORMAT: u32 = 2;
 pub struct State {
     /// Steps taken, over all epochs.
     pub step: usize,
-    /// Pictures that went through the network at once: the last digits of a sum depend on it.
+    /// Pictures that went through the network at once: dropout's draws and the last digits of a sum depend on it.
     pub part: usize,
     /// The network, with as many units as whitening found directions.
     pub network: NetworkSpec,

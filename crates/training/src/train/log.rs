@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use goodtwin_core::Error as CoreError;
 use goodtwin_core::dataset::read_json_lines;
+use goodtwin_core::terminal::note;
 use serde::{Deserialize, Serialize};
 
 use crate::{Result, events};
@@ -105,7 +106,7 @@ impl Log {
     pub fn open(run: &Path, written: Written, now: f64) -> Result<Log> {
         let lines = Tail::open(run.join(NAME), written.lines)?;
         let mut events = Tail::open(run.join(events::NAME), written.events)?;
-        if written.events == 0 {
+        if events.bytes == 0 {
             events.append(&events::version(now))?;
         }
         Ok(Log { lines, events })
@@ -153,12 +154,17 @@ struct Tail {
 impl Tail {
     fn open(path: PathBuf, bytes: u64) -> Result<Tail> {
         let opened = OpenOptions::new().write(true).create(true).truncate(false).open(&path).and_then(|mut file| {
-            file.set_len(bytes)?;
+            let there = file.metadata()?.len();
+            file.set_len(bytes.min(there))?;
             file.seek(SeekFrom::End(0))?;
-            Ok(file)
+            Ok((file, there))
         });
-        let file = opened.map_err(|e| CoreError::disk(&path, "open the file", e))?;
-        Ok(Tail { path, file, bytes })
+        let (file, there) = opened.map_err(|e| CoreError::disk(&path, "open the file", e))?;
+        if there < bytes {
+            let path = path.display();
+            note(format_args!("{path}: has {there} bytes, and {bytes} were written: what is lost stays lost"));
+        }
+        Ok(Tail { path, file, bytes: bytes.min(there) })
     }
 
     fn append(&mut self, piece: &[u8]) -> Result<()> {
@@ -214,5 +220,22 @@ mod tests {
         assert_eq!(events[2].scalars[2], ("train/family_loss".to_string(), 0.5));
         assert_eq!(events[1].scalars.len(), 2);
         assert_eq!(read(dir.path()).unwrap(), [step(1), step(3)]);
+    }
+
+    #[test]
+    fn what_was_lost_is_not_made_up_of_zeros() {
+        let dir = tempfile::tempdir().unwrap();
+        let step = |step| Line::Step(Step { step, epoch: 1, loss: 0.5, family_loss: None, accuracy: 0.5, rate: 1.0 });
+        let mut log = Log::open(dir.path(), Written::default(), 1.0).unwrap();
+        log.append(&step(1), 2.0).unwrap();
+        let here = log.sync().unwrap();
+        for name in [NAME, events::NAME] {
+            std::fs::remove_file(dir.path().join(name)).unwrap();
+        }
+        let mut log = Log::open(dir.path(), here, 4.0).unwrap();
+        log.append(&step(2), 5.0).unwrap();
+        assert_eq!(read(dir.path()).unwrap(), [step(2)]);
+        let events = events::reader::read(&std::fs::read(dir.path().join(events::NAME)).unwrap());
+        assert_eq!(events.iter().map(|e| e.step).collect::<Vec<_>>(), [0, 2], "the version, and the step");
     }
 }

@@ -51,7 +51,7 @@ use goodtwin_vision::checkpoint::Provenance;
 use goodtwin_vision::{Checkpoint, Compute, DeviceChoice, ModelCard, Weights};
 
 use crate::cache::Source;
-use crate::evaluate::{Seen, Start as AtStart};
+use crate::evaluate::{SEEN, Seen, Start as AtStart, own_queries};
 use crate::memory::{Estimate, gib};
 use crate::metrics::{Confusion, argmax};
 use crate::recipe::FamilyLoss;
@@ -143,7 +143,7 @@ pub fn train(job: &Job<'_>) -> Result<Summary> {
     let card = RunCard::of(job, &imagenet);
     card.write(out)?;
     let checkpoints = Checkpoints::of(out, card.id());
-    let run = Run { job, part, classes, splits, families, imagenet, checkpoints, _lock: lock };
+    let mut run = Run { job, part, classes, splits, families, imagenet, checkpoints, _lock: lock };
     run.go().inspect_err(|e| {
         // Nothing to go on from; a dump is for a person to look at.
         if !Checkpoints::exist(out) && !is_finished(out) && !matches!(e, Error::NotANumber { .. }) {
@@ -259,7 +259,8 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn go(&self) -> Result<Summary> {
+    fn go(&mut self) -> Result<Summary> {
+        self.note_what_is_seen()?;
         let Job { recipe, dataset, places, compute, ui, .. } = *self.job;
         let (preprocess, augment, imagenet) = (&recipe.preprocess, &recipe.augment, &self.imagenet);
         let source = Source { dataset, preprocess, augment, imagenet, compute, ui };
@@ -274,14 +275,25 @@ impl Run<'_> {
             }
             None => self.start(&cache)?,
         };
-        // The last digits of a sum depend on it, so that a run keeps to the one that it began with, where that fits.
+        // Dropout's draws and the last digits of a sum depend on it, so that a run keeps to the one that it began with, where that fits.
         let part = progress.state.part.min(self.part);
         let (job, splits, families) = (self.job, &self.splits, &self.families);
         let steps = Steps { job, splits, families, cache: &cache, checkpoints: &self.checkpoints, part };
         let (state, learner) = steps.run(progress)?;
-        let summary = self.finish(&cache, state, &learner)?;
+        let summary = self.finish(&cache, state, &learner, part)?;
         remove_what_is_not_needed(&places.out)?;
         Ok(summary)
+    }
+
+    /// Before any long work: a picture that cannot be read ends the run here.
+    fn note_what_is_seen(&mut self) -> Result<()> {
+        let (out, dataset) = (&self.job.places.out, self.job.dataset);
+        if !out.join(SEEN).exists() {
+            Seen::of(dataset).write(out)?;
+        }
+        let test = std::mem::take(&mut self.splits.test);
+        (self.splits.test, _) = own_queries(out, dataset, test, self.job.ui)?;
+        Ok(())
     }
 
     /// The run before its first step.
@@ -296,7 +308,6 @@ impl Run<'_> {
         let measured = self.measure(cache, &learner.valid(), self.part)?;
         let answers = retrieval::ask(&dataset.rows, &measured.embeddings, &self.splits.test);
         let at_start = Retrieval::of(&answers);
-        Seen::of(dataset).write(out)?;
         AtStart { dataset: dataset.id().clone(), answers }.write(out)?;
         let state = State {
             step: 0,
@@ -322,10 +333,10 @@ impl Run<'_> {
     }
 
     /// Look at the test split, and write the model: `model.json` last, which makes the run a finished one.
-    fn finish(&self, cache: &TrunkCache, state: State, learner: &Learner) -> Result<Summary> {
+    fn finish(&self, cache: &TrunkCache, state: State, learner: &Learner, part: usize) -> Result<Summary> {
         let Job { recipe, dataset, places, compute, .. } = *self.job;
         let best_epoch = state.best.as_ref().expect("a run has at least one epoch").epoch;
-        let measured = self.measure(cache, learner, state.part)?;
+        let measured = self.measure(cache, learner, part)?;
         // A last step that went wrong shows here alone where there is no validation split.
         let unsound = measured.unsound();
         if !unsound.is_empty() {
@@ -333,7 +344,8 @@ impl Run<'_> {
             return Err(steps::not_a_number(self.job, measured.loss as f32, best_epoch, state.step, &batch));
         }
         let labels = &self.splits.labels;
-        let predictions = self.splits.test.iter().map(|i| (labels[*i], argmax(&measured.logits[*i])));
+        let asked = retrieval::distinct(&dataset.rows, &self.splits.test);
+        let predictions = asked.iter().map(|i| (labels[*i], argmax(&measured.logits[*i])));
         let confusion = Confusion::count(&self.classes, predictions);
         let (at_start, retrieval) = (state.at_start, self.found(&measured));
         let provenance = Provenance {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Job;
-use crate::recipe::value_shown;
+use crate::recipe::{differences, value_shown};
 use crate::{Recipe, Result};
 
 const FORMAT: u32 = 1;
@@ -116,7 +116,7 @@ impl RunCard {
         let refuse = |part: String, expected: String, received: String| {
             Err(CoreError::Mismatch { path: file.into(), part, expected, received }.into())
         };
-        if let Some((key, expected, received)) = first_difference("", &as_json(&self.recipe), recipe) {
+        if let Some((key, [expected, received])) = differences(&as_json(&self.recipe), recipe).pop_first() {
             return refuse(format!("the recipe's `{key}`"), value_shown(&expected), value_shown(&received));
         }
         if *dataset != self.dataset.id {
@@ -133,22 +133,8 @@ fn as_json(recipe: &Recipe) -> Value {
     serde_json::to_value(recipe).expect("a recipe serialises")
 }
 
-/// The path to the first value that is not the same, and both values.
-fn first_difference(path: &str, a: &Value, b: &Value) -> Option<(String, Value, Value)> {
-    if let (Value::Object(a), Value::Object(b)) = (a, b) {
-        let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
-        return keys.into_iter().find_map(|key| {
-            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-            first_difference(&path, a.get(key).unwrap_or(&Value::Null), b.get(key).unwrap_or(&Value::Null))
-        });
-    }
-    (a != b).then(|| (path.to_string(), a.clone(), b.clone()))
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -174,15 +160,5 @@ mod tests {
         let read = RunCard::open(dir.path()).unwrap();
         assert_eq!(read, card);
         assert_eq!(read.id(), card.id());
-    }
-
-    #[test]
-    fn the_first_difference_is_named_by_its_path() {
-        let a = json!({ "epochs": 3, "head": { "dense": 64, "dropout": 0.5 } });
-        assert_eq!(first_difference("", &a, &a), None);
-        let b = json!({ "epochs": 3, "head": { "dense": 32, "dropout": 0.1 } });
-        assert_eq!(first_difference("", &a, &b), Some(("head.dense".into(), json!(64), json!(32))));
-        let c = json!({ "epochs": 3, "head": { "dense": 64 } });
-        assert_eq!(first_difference("", &a, &c), Some(("head.dropout".into(), json!(0.5), Value::Null)));
     }
 }

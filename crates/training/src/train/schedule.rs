@@ -59,7 +59,6 @@ mod tests {
     #[test]
     fn no_step_stands_still() {
         for (warm_up, steps) in [(0, 1), (1, 1), (3, 1000), (1000, 1000)] {
-            assert!(factors(Cosine, warm_up, steps).iter().enumerate().all(|(i, f)| *f > 0.0 || i + 20 > steps));
             let schedule = Schedule::new(Cosine, warm_up, steps);
             assert!((0..steps).all(|s| schedule.factor(s) > 0.0 && schedule.factor(s) <= 1.0));
         }

@@ -70,9 +70,10 @@ pub fn suffix(seed: u64) -> String {
 
 /// The group's file.
 pub fn file(group: &Path) -> PathBuf {
-    let mut path = group.as_os_str().to_owned();
-    path.push(".seeds.json");
-    path.into()
+    // Not the path with something behind it: it may end in a slash.
+    let mut name = group.file_name().unwrap_or_default().to_owned();
+    name.push(".seeds.json");
+    group.with_file_name(name)
 }
 
 impl Seeds {
@@ -129,6 +130,12 @@ impl Seeds {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_slash_at_the_end_is_of_the_same_group() {
+        assert_eq!(file(Path::new("runs/q/")), file(Path::new("runs/q")));
+        assert_eq!(file(Path::new("runs/q")), Path::new("runs/q.seeds.json"));
+    }
 
     #[test]
     fn a_spread_by_hand() {

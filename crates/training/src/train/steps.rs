@@ -6,6 +6,7 @@ use std::time::Duration;
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor, TensorData};
+use goodtwin_core::terminal::note;
 use goodtwin_core::{Dataset, atomic};
 use goodtwin_vision::Top;
 use goodtwin_vision::embedder::rows;
@@ -130,6 +131,13 @@ impl Steps<'_> {
         // A checkpoint that was just read need not be written again.
         let from = (at.state.written != Written::default()).then_some(at.state.step);
         let mut pace = Pace { step: from, written: (job.now)(), cost: Duration::ZERO };
+        let (dropout, smoothing) = (recipe.head.dropout, recipe.optimizer.label_smoothing);
+        if dropout.max(smoothing.into()) > 0.0 && !self.splits.validation.is_empty() {
+            note(format_args!(
+                "loss: in training with dropout {dropout} and label smoothing {smoothing}, which raise it; of the validation split \
+                 without them, so that the two are not to be compared"
+            ));
+        }
         let bar = job.ui.bar((epochs * steps) as u64, "training");
         bar.set_position(at.state.step as u64);
         let heeding = job.stop.heed();
@@ -192,11 +200,14 @@ impl Steps<'_> {
             log.append(&Line::Epoch(line.clone()), seconds())?;
             at.state.history.push(line);
         }
-        drop(heeding);
         bar.finish_and_clear();
         at.state.written = log.sync()?;
-        if job.stop.asked() {
+        // What follows is a look at every picture: whoever ends it, in whatever way, loses none of the steps.
+        if pace.is_due(at.state.step, (job.now)(), true) {
             self.checkpoints.save(&at.state, &at.tensors())?;
+        }
+        drop(heeding);
+        if job.stop.asked() {
             return Err(Error::Stopped { step: at.state.step, run: job.places.out.clone() });
         }
         Ok((at.state, at.best.expect("a recipe has at least one epoch, and each is compared")))
@@ -237,6 +248,9 @@ impl Steps<'_> {
     }
 }
 
+/// The file in a run's folder with the pictures that the loss was no number on.
+pub const DUMP: &str = "not-a-number.json";
+
 /// Say which pictures the loss was no number on; a file beside the run has all of them.
 pub fn not_a_number(job: &Job<'_>, loss: f32, epoch: usize, step: usize, batch: &Batch) -> Error {
     let Dataset { rows, .. } = job.dataset;
@@ -248,7 +262,7 @@ pub fn not_a_number(job: &Job<'_>, loss: f32, epoch: usize, step: usize, batch: 
             serde_json::json!({ "row": i, "file_name": rows[*i].file_name, "sha256": rows[*i].sha256, "view": view })
         })
         .collect();
-    let dump = job.places.out.join("not-a-number.json");
+    let dump = job.places.out.join(DUMP);
     let value = serde_json::json!({ "loss": loss.to_string(), "epoch": epoch, "step": step, "batch": pictures });
     let kept = Checkpoints::exist(&job.places.out);
     match atomic::write(&dump, format!("{value:#}\n").as_bytes()) {

@@ -10,8 +10,8 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Ask. True while the run takes steps: it writes a checkpoint and ends by itself. False before and after them, where nothing
-    /// is lost that the next run would not find: whoever asks may end the process.
+    /// Ask. True while the run takes steps: it writes a checkpoint and ends by itself. False before and after them, where no
+    /// step is lost: whoever asks may end the process.
     pub fn ask(&self) -> bool {
         self.asked.store(true, Ordering::SeqCst);
         self.heeded.load(Ordering::SeqCst)

@@ -17,8 +17,8 @@
 //! The sum of a value has the same order whatever the number of threads, the batch and the cut into tasks, so the bytes are the
 //! same. Instruction sets differ in the last bits, as those with a fused multiply-add round once where others round twice.
 //!
-//! This is the only module with `unsafe`: instructions that a processor may lack, and accesses without a check in the innermost
-//! loops.
+//! `unsafe` here is for instructions that a processor may lack, and for accesses without a check in the innermost loops. The only
+//! other place that has some is the launches of the GPU's kernels, in [`crate::gpu`].
 #![allow(unsafe_code)]
 // Loops over rows and columns of tiles read as the formulas do, and unroll.
 #![allow(clippy::needless_range_loop)]
