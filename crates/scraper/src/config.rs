@@ -349,12 +349,17 @@ impl Config {
         )))
     }
 
-    /// Refuse a book of ratings without a rating: a scrape would find no new item good enough, and empty the manifest.
+    /// Refuse a book of ratings without a rating where a store sells what is rated, new goods that may be offered: a scrape would
+    /// find none of them good enough, and empty the manifest of them.
     ///
     /// # Errors
     /// As [`RatingBook::refuse_empty`].
     pub fn refuse_no_ratings(&self) -> Result<()> {
-        self.ratings.refuse_empty(&self.ratings_file)
+        let is_rated = |file: &StoreFile| file.condition() == Condition::New && file.ethics != Ethics::Conventional;
+        match self.stores.iter().any(|store| is_rated(&store.file)) {
+            true => self.ratings.refuse_empty(&self.ratings_file),
+            false => Ok(()),
+        }
     }
 
     /// Read a crawl's file and all that it names. Of the stores, only those in `only`, if there are any.

@@ -22,7 +22,7 @@ use crate::train::Epoch;
 use crate::train::log::{self, Line};
 use crate::train::run_card::RunCard;
 use crate::{Error, Result, Ui, ladder, model_card, report};
-pub use seen::{NAME as SEEN, Seen};
+pub use seen::{Asking, NAME as SEEN, Seen};
 
 /// The name of the original study's recipe.
 const SEED_RECIPE: &str = "seed";
@@ -115,7 +115,7 @@ pub fn evaluate(
         fit: card.map(|c| c.preprocess.fit).unwrap_or_default(),
     };
     trunk.preprocesses()?;
-    let (queries, seen) = queries(dataset, run, settings.queries, ui)?;
+    let Asking { rows: queries, seen, for_evaluation } = asking(dataset, run, settings.queries, ui)?;
     let of = |name: &str, kind, embeddings: &[Vec<f32>]| {
         let mut answers = ask(&dataset.rows, embeddings, &queries);
         if kind != Kind::Run {
@@ -180,7 +180,8 @@ pub fn evaluate(
         dataset: Some(r.embedder.dataset_id().clone()),
     });
     let (queries, size, bootstrap) = (settings.queries, trunk.size, settings.bootstrap);
-    Ok(Measured { dataset, run, queries, seen, trunks, size, seeds, bootstrap, rungs, classification }.conclude())
+    Ok(Measured { dataset, run, queries, seen, for_evaluation, trunks, size, seeds, bootstrap, rungs, classification }
+        .conclude())
 }
 
 /// Write the run's report anew, and its model card where it was measured on what its own data set holds out. Returns where the
@@ -215,50 +216,38 @@ pub fn publish(run: &Run, dataset: &Dataset, evaluation: &Evaluation) -> Result<
     Ok(path)
 }
 
-/// Row numbers of the pictures that ask, and how many do not since the run has seen them.
-fn queries(dataset: &Dataset, run: Option<&Run>, which: Queries, ui: &Ui) -> Result<(Vec<usize>, usize)> {
+/// The pictures that ask.
+fn asking(dataset: &Dataset, run: Option<&Run>, which: Queries, ui: &Ui) -> Result<Asking> {
     let refuse = |what: String| Err(Error::Dataset { dataset: dataset.root.clone(), what });
     let all = 0..dataset.rows.len();
-    let test = || -> Vec<usize> { all.clone().filter(|i| dataset.rows[*i].split == Split::Test).collect() };
-    let other = run.filter(|r| r.embedder.dataset_id() != dataset.id());
-    let (queries, seen): (Vec<usize>, usize) = match (which, run) {
-        (Queries::All, _) => (all.collect(), 0),
-        (Queries::HeldOut, None) => (test(), 0),
-        (Queries::HeldOut, Some(run)) if other.is_none() => own_queries(&run.dir, dataset, test(), ui)?,
-        (Queries::HeldOut, Some(run)) => {
-            let all: Vec<usize> = all.collect();
-            let Some(new) = seen::unseen(&run.dir, dataset, &all, ui)? else {
+    let test: Vec<usize> = all.clone().filter(|i| dataset.rows[*i].split == Split::Test).collect();
+    let is_own = run.is_none_or(|r| r.embedder.dataset_id() == dataset.id());
+    let asking = match (which, run) {
+        (Queries::All, _) => Asking::all(dataset, all.collect()),
+        (Queries::HeldOut, None) => Asking::all(dataset, test),
+        (Queries::HeldOut, Some(run)) if is_own => Asking::of_own(&run.dir, dataset, &test, ui)?,
+        (Queries::HeldOut, Some(run)) => match Asking::of_other(&run.dir, dataset, ui)? {
+            Some(asking) => asking,
+            None => {
                 return refuse(format!(
                     "the run was trained on data set {}, this is {}: which families it has not seen is not known, as the \
                      run has no seen.json; --queries all measures it as it is",
                     run.embedder.dataset_id().short(),
                     dataset.id().short()
                 ));
-            };
-            let covered = all.len() - new.len();
-            (new, covered)
-        }
+            }
+        },
     };
-    match queries.is_empty() {
-        true if other.is_some() => refuse("has no picture that the run has not seen".into()),
+    match asking.rows.is_empty() {
+        true if !is_own => refuse("has no picture that the run has not seen".into()),
+        true if asking.seen > 0 => refuse(
+            "has no picture in the test split that does not hang together with some that the run has learnt from: \
+             `goodtwin dataset check` names them"
+                .into(),
+        ),
         true => refuse("has no picture in the test split: expected some to measure with".into()),
-        false => Ok((queries, seen)),
+        false => Ok(asking),
     }
-}
-
-/// Of the test split of a run's own data set, what may ask, and how many may not. A split that the source gave may have the shot of
-/// a training picture in test.
-pub fn own_queries(run: &Path, dataset: &Dataset, test: Vec<usize>, ui: &Ui) -> Result<(Vec<usize>, usize)> {
-    let Some(new) = seen::unseen(run, dataset, &test, ui)? else { return Ok((test, 0)) };
-    let seen = test.len() - new.len();
-    if seen > 0 {
-        note(format_args!(
-            "{}: {seen} pictures of the test split hang together with some that the run learns from, and do not ask: \
-             `goodtwin dataset check` names them",
-            dataset.root.display()
-        ));
-    }
-    Ok((new, seen))
 }
 
 fn is_seed(card: &ModelCard) -> bool {
@@ -306,9 +295,14 @@ fn start(run: &Run, dataset: &Dataset, queries: &[usize], settings: &Settings<'_
             return Err(CoreError::data(run.dir.join("start.json"), what).into());
         }
         let Answers { family, across, unseen, types, nearest } = &mut start.answers;
-        for answers in [family, across, unseen, types] {
+        let before = family.len();
+        for answers in [&mut *family, across, types] {
             // In order: row numbers.
             answers.retain(|answer| queries.binary_search(&answer.query).is_ok());
+        }
+        // They were found among pictures that do not ask any more.
+        if family.len() < before {
+            unseen.clear();
         }
         // For people, who look at those of the run.
         nearest.clear();

@@ -169,6 +169,17 @@ pub struct Classification {
     pub worst: Vec<Mistake>,
 }
 
+impl Classification {
+    /// Of the pictures, how many are of types that the run does not know, for people; empty where there are none.
+    pub fn strangers(&self) -> String {
+        match self.pictures.saturating_sub(self.confusion.total()) {
+            0 => String::new(),
+            1 => "; 1 is of a type that the run does not know, and counts as wrong".into(),
+            n => format!("; {n} are of types that the run does not know, and count as wrong"),
+        }
+    }
+}
+
 /// One class.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClassFigures {
@@ -270,7 +281,7 @@ pub struct Evaluation {
     pub seen: usize,
     /// Every query, by row number: what two runs must share to be compared.
     pub asked: BTreeMap<usize, Asked>,
-    /// Of the pictures that asked, those of conventional stores: all parts of a cross-validation ask with them.
+    /// Of the pictures that asked, those of conventional stores and what hangs together with them: all parts of a cross-validation ask with them.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub evaluation_only: BTreeSet<ContentId>,
     /// Pixels of a side of the untouched trunk's input.

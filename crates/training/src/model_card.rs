@@ -152,7 +152,8 @@ fn figures(e: &Evaluation) -> String {
         text += "\n";
     }
     if let Some(classes) = &e.classification {
-        let _ = writeln!(text, "Accuracy of the softmax: {} on {} pictures.\n", classes.accuracy, classes.pictures);
+        let (accuracy, pictures, strangers) = (classes.accuracy, classes.pictures, classes.strangers());
+        let _ = writeln!(text, "Accuracy of the softmax: {accuracy} on {pictures} pictures{strangers}.\n");
         text += "| class | pictures | precision | recall |\n|---|---|---|---|\n";
         let share = |value: Option<f64>| value.map_or("-".into(), |v| format!("{v:.3}"));
         for c in &classes.classes {

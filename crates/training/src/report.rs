@@ -75,14 +75,14 @@ pub fn render(
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>\
          <title>{0} on {1} pictures</title><style>{STYLE}</style>\
          <h1>{0}: {1} pictures, {2} classes</h1>\
-         <p>Measured on the test split ({3} pictures), whose families were in no other split; {4} were trained on, {5} \
+         <p>Measured on the {3} pictures of the test split that ask; {4} were trained on, {5} \
          chose the epoch. {6}</p><dl>{7}\
          <div><dt>Type accuracy</dt><dd>{8}</dd></div><div><dt>Epoch kept</dt><dd>{9} of {10}</dd></div></dl>\
          <p><code>goodtwin eval</code> sets these figures beside the untouched trunk.</p>",
         escape(name),
         dataset.rows.len(),
         confusion.classes.len(),
-        count(Split::Test),
+        confusion.total(),
         count(Split::Train),
         count(Split::Validation),
         asked,

@@ -102,10 +102,10 @@ impl Top {
         self.pooled_and_bag(block4).0
     }
 
-    /// The same, with what [`Top::bag`] gives.
+    /// The same, with how much of each place is bag, also where that is nowhere.
     fn pooled_and_bag(&self, block4: Tensor<4>) -> (Tensor<2>, Option<Tensor<4>>) {
         let block5 = self.block5.forward(block4.clone());
-        let mask = self.mask.as_ref().map(|head| known(head.forward(block4.clone().detach(), block5.clone().detach())));
+        let mask = self.mask.as_ref().map(|head| head.forward(block4.clone().detach(), block5.clone().detach()));
         let pooled = self.pooling.forward(block4, block5, self.block5_weight, mask.clone());
         let [rows, width] = pooled.dims();
         (pooled.reshape([rows / self.crops, self.crops * width]), mask)
@@ -154,7 +154,7 @@ impl Top {
         (unit(x.clone()), self.logits(x))
     }
 
-    /// The same, with what [`Top::bag`] gives.
+    /// The same, with how much of each place is bag, also where that is nowhere.
     pub fn forward_with_bag(&self, block4: Tensor<4>) -> (Tensor<2>, Tensor<2>, Option<Tensor<4>>) {
         let (pooled, bag) = self.pooled_and_bag(block4);
         let x = self.dense_of(pooled);

@@ -125,7 +125,7 @@ pub fn describe(evaluation: &Evaluation) -> String {
         text += &format!("\naccuracy {accuracy} of {} pictures\n", evaluation.asked.len());
     }
     if let Some(classes) = &evaluation.classification {
-        text += &format!("\naccuracy {} of {} pictures\n", classes.accuracy, classes.pictures);
+        text += &format!("\naccuracy {} of {} pictures{}\n", classes.accuracy, classes.pictures, classes.strangers());
         text += &format!("{:<24} {:>8} {:>10} {:>8}\n", "class", "pictures", "precision", "recall");
         let share = |value: Option<f64>| value.map_or("-".into(), |v| format!("{v:.3}"));
         for c in &classes.classes {

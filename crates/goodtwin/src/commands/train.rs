@@ -162,7 +162,7 @@ fn tell(recipe: &Recipe, summary: &Summary) -> Outcome {
     say(format_args!("model:              {}", summary.card.id.short()))?;
     say(format_args!("epoch kept:         {} of {}", summary.best_epoch, recipe.epochs))?;
     match summary.confusion.total() {
-        0 => say("held-out accuracy:  no picture is held out")?,
+        0 => say("held-out accuracy:  no picture may ask")?,
         total => say(format_args!("held-out accuracy:  {:.3} ({total} pictures)", summary.confusion.accuracy()))?,
     }
     if let (Some(before), Some(after)) = (&summary.at_start, &summary.retrieval) {

@@ -101,7 +101,9 @@ fn misspelt_keys(lines: &[BTreeMap<String, IgnoredAny>]) -> Vec<Misspelt> {
             key => line.contains_key(key),
         };
         for key in line.keys().filter(|key| !KEYS.contains(&key.as_str())) {
-            if let Some(meant) = misspelt(key, KEYS).filter(|meant| !is_told(meant)) {
+            // Other programs have columns such as `item_id`, which are not meant for ours.
+            let known = KEYS.into_iter().filter(|key| *key != "item");
+            if let Some(meant) = misspelt(key, known).filter(|meant| !is_told(meant)) {
                 *counts.entry((key, meant)).or_default() += 1;
             }
         }
@@ -288,7 +290,7 @@ mod tests {
     fn a_key_that_is_nearly_one_is_named_and_columns_of_others_are_not() {
         let text = r#"{"file_name": "1.png", "bag_typ": "tote", "color": "red", "width": 3, "price": 9, "style": "s", "rating": 4}
             {"filename": "2.png", "bag_typ": "tote", "label": "tote", "brand": "Able", "brand_url": "u", "license": "l"}
-            {"file_name": "3.png", "bag_typ": "tote", "item": {"id": 3}, "sha256": "0", "height": 2, "image": "i", "text": "t"}"#;
+            {"file_name": "3.png", "bag_typ": "tote", "item": {"id": 3}, "item_id": 3, "items": 1, "sha256": "0", "height": 2, "image": "i", "text": "t"}"#;
         let found = misspelt_keys(&read_json_lines(Path::new("m"), text.as_bytes()).unwrap());
         let named = |key: &str, meant, lines| Misspelt { key: key.into(), meant, lines };
         let expected =

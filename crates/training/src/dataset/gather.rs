@@ -71,7 +71,7 @@ pub(super) fn gather(
     let mut named: BTreeMap<BagType, BTreeSet<String>> = BTreeMap::new();
     for candidate in &candidates {
         // Of a crawl nobody named the classes: one of which no picture is whole is not there.
-        let by_somebody = candidate.item.is_none() && is_meant_as_picture(candidate);
+        let by_somebody = (candidate.item.is_none() || candidate.split.is_some()) && is_meant_as_picture(candidate);
         if let Some(class) = candidate.bag_type.as_ref().filter(|_| by_somebody) {
             named.entry(class.clone()).or_default().insert(candidate.name.clone());
         }

@@ -12,7 +12,9 @@ use tempfile::TempDir;
 
 use super::testing::{item, png, put};
 use super::{Error, HoldOut, Options, build, card, import};
+use crate::Ui;
 use crate::bootstrap::Bootstrap;
+use crate::evaluate::Asking;
 use crate::evaluation::{Evaluation, Kind, Measured, Queries, Rung, pool};
 use crate::ladder;
 use crate::retrieval::ask;
@@ -534,7 +536,9 @@ fn the_card_says_what_is_on_both_sides_of_a_given_split() {
 
 /// What a run on this data set and an untouched feature find of its test split, as if both had drawn at random.
 fn evaluated(dataset: &Dataset) -> Evaluation {
-    let asked: Vec<usize> = (0..dataset.rows.len()).filter(|i| dataset.rows[*i].split == Split::Test).collect();
+    let test: Vec<usize> = (0..dataset.rows.len()).filter(|i| dataset.rows[*i].split == Split::Test).collect();
+    let Asking { rows: asked, seen, for_evaluation } =
+        Asking::of_own(Path::new("no run"), dataset, &test, &Ui::detect()).unwrap();
     let bootstrap = Bootstrap::default();
     let rungs = [Kind::Untouched, Kind::Run].map(|kind| {
         let answers = ask(&dataset.rows, &ladder::random(dataset.rows.len()), &asked);
@@ -545,7 +549,8 @@ fn evaluated(dataset: &Dataset) -> Evaluation {
         dataset,
         run: None,
         queries,
-        seen: 0,
+        seen,
+        for_evaluation,
         trunks,
         size: 32,
         seeds: None,
@@ -564,17 +569,25 @@ fn over_all_parts_of_a_crawl_each_picture_is_asked_once_also_those_for_evaluatio
         evaluation_only: i >= 12,
         ..item(&images, &i.to_string(), Some("tote"), None, &[2 * i, 2 * i + 1])
     };
-    let items: Vec<Item> = (0..24).map(offer).collect();
+    let mut items: Vec<Item> = (0..24).map(offer).collect();
+    // Second-hand, with the picture of one that is for evaluation only, and one of its own.
+    items.push(item(&images, "worn", Some("tote"), None, &[24, 50]));
     let parts = [1, 2, 3].map(|number| {
         let options = Options { hold_out: Some(HoldOut::Fold { brands: false, number, of: 3 }), ..Options::default() };
         let out = dir.path().join(format!("part{number}"));
         evaluated(&build(&items, &images, &ContentId::of("crawl"), &out, &options).unwrap())
     });
-    assert!(parts.iter().all(|part| part.asked.len() == 24 + 24 / 3), "those for evaluation only ask in every part");
+    // The picture that two offers show asks for each.
+    let asked = parts.each_ref().map(|part| part.asked.len());
+    assert_eq!(
+        asked,
+        [26 + 24 / 3; 3],
+        "those for evaluation only, and what hangs together with them, ask in every part"
+    );
     let pooled = pool(&parts).unwrap();
     let pictures: BTreeSet<&ContentId> = pooled.asked.values().map(|asked| &asked.picture).collect();
-    assert_eq!((pooled.asked.len(), pictures.len()), (48, 48));
-    assert_eq!(pooled.of_run().unwrap().family.as_ref().unwrap().queries, 48);
+    assert_eq!((pooled.asked.len(), pictures.len()), (50, 49));
+    assert_eq!(pooled.of_run().unwrap().family.as_ref().unwrap().queries, 50);
 }
 
 #[test]

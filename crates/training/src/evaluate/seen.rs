@@ -34,17 +34,21 @@ impl Seen<'_> {
     /// # Errors
     /// A picture that cannot be read; a full disk.
     pub fn write(&self, run: &Path) -> Result<()> {
+        let json = serde_json::to_vec(&self.noted()?).expect("our own types have string keys and serialise");
+        Ok(atomic::write(&run.join(NAME), &json)?)
+    }
+
+    /// What the file would say.
+    fn noted(&self) -> Result<Noted> {
         let items = || self.rows.iter().filter_map(|r| r.item.as_ref());
         let shots = fingerprints(self.dataset, self.rows.iter().copied(), &|| ())?;
-        let noted = Noted {
+        Ok(Noted {
             pictures: self.rows.iter().map(|r| r.sha256.clone()).collect(),
             families: self.rows.iter().filter_map(|r| r.family.clone()).collect(),
             items: items().map(|item| item.id.clone()).collect(),
             pages: items().map(|item| item.url.clone()).collect(),
             shots: shots.values().map(Fingerprint::to_string).collect(),
-        };
-        let json = serde_json::to_vec(&noted).expect("our own types have string keys and serialise");
-        Ok(atomic::write(&run.join(NAME), &json)?)
+        })
     }
 }
 
@@ -65,41 +69,107 @@ struct Noted {
     shots: BTreeSet<String>,
 }
 
-/// Those of the rows whose picture a run has not seen, nor one that hangs together with it; none where the run has noted nothing.
-///
-/// # Errors
-/// Exit 65 for a `seen.json` that cannot be understood, and for a picture that cannot be read.
-pub fn unseen(run: &Path, dataset: &Dataset, rows: &[usize], ui: &Ui) -> Result<Option<Vec<usize>>> {
-    let path = run.join(NAME);
-    let Some(noted) = read_noted::<Noted>(&path)? else { return Ok(None) };
-    if noted.shots.is_empty() && !noted.pictures.is_empty() {
-        note(format_args!(
-            "{}: is of an older version and names neither offers nor shots: what the run has seen may ask in another size or \
-             under another family's name",
-            path.display()
-        ));
+impl Noted {
+    /// A run from before shots and offers were noted.
+    fn is_of_an_older_run(&self) -> bool {
+        self.shots.is_empty() && !self.pictures.is_empty()
     }
-    let read = |text: &String| text.parse().map_err(|what: String| CoreError::data(&path, what));
-    let prints: Vec<Fingerprint> = noted.shots.iter().map(read).collect::<Result<_, CoreError>>()?;
-    let mut shots = Shots::default();
-    for (number, print) in prints.iter().enumerate() {
-        shots.add(number, print);
+}
+
+/// Which pictures ask.
+pub struct Asking {
+    /// Row numbers, in order.
+    pub rows: Vec<usize>,
+    /// How many more would, had the run not seen them or what hangs together with them.
+    pub seen: usize,
+    /// Those of the rows that hang together with what is for evaluation only: no run learns from them, and all parts of a
+    /// cross-validation ask with them.
+    pub for_evaluation: BTreeSet<usize>,
+}
+
+impl Asking {
+    /// All of these rows.
+    pub fn all(dataset: &Dataset, rows: Vec<usize>) -> Asking {
+        let for_evaluation = rows.iter().copied().filter(|i| is_for_evaluation(&dataset.rows[*i])).collect();
+        Asking { rows, seen: 0, for_evaluation }
     }
-    let bar = ui.bar(rows.len() as u64, "seen by the run");
-    let of = |i: &usize| &dataset.rows[*i];
-    let theirs = fingerprints(dataset, rows.iter().map(of), &|| bar.inc(1))?;
-    bar.finish_and_clear();
-    let is_seen = |row: &Row| {
-        noted.pictures.contains(&row.sha256)
-            || row.family.as_ref().is_some_and(|family| noted.families.contains(family))
-            || row.item.as_ref().is_some_and(|i| noted.items.contains(&i.id) || noted.pages.contains(&i.url))
-            || !shots.near(&theirs[&row.sha256]).is_empty()
-    };
-    let tied: Vec<Tied<'_>> = rows.iter().map(of).map(|row| Tied::of(row, &theirs[&row.sha256])).collect();
-    let families = together(&tied);
-    let seen: BTreeSet<&String> =
-        rows.iter().zip(&families).filter(|(i, _)| is_seen(of(i))).map(|(_, family)| family).collect();
-    Ok(Some(rows.iter().zip(&families).filter(|(_, family)| !seen.contains(family)).map(|(i, _)| *i).collect()))
+
+    /// Of the test split of a run's own data set, what may ask. A split that the source gave may have the shot of a training
+    /// picture in test.
+    ///
+    /// # Errors
+    /// Exit 65 for a `seen.json` that cannot be understood, and for a picture that cannot be read.
+    pub fn of_own(run: &Path, dataset: &Dataset, test: &[usize], ui: &Ui) -> Result<Asking> {
+        let path = run.join(NAME);
+        // The data set says as well what the run has seen.
+        let noted = match read_noted::<Noted>(&path)? {
+            Some(noted) if !noted.is_of_an_older_run() => noted,
+            _ => Seen::of(dataset).noted()?,
+        };
+        let asking = Asking::unseen(&path, &noted, dataset, test, ui)?;
+        if asking.seen > 0 {
+            note(format_args!(
+                "{}: {} pictures of the test split hang together with some that the run learns from, and do not ask: \
+                 `goodtwin dataset check` names them",
+                dataset.root.display(),
+                asking.seen
+            ));
+        }
+        Ok(asking)
+    }
+
+    /// Of another data set, what is new to a run; none where the run has noted nothing.
+    ///
+    /// # Errors
+    /// Those of [`Asking::of_own`].
+    pub fn of_other(run: &Path, dataset: &Dataset, ui: &Ui) -> Result<Option<Asking>> {
+        let path = run.join(NAME);
+        let Some(noted) = read_noted::<Noted>(&path)? else { return Ok(None) };
+        if noted.is_of_an_older_run() {
+            note(format_args!(
+                "{}: is of an older version and names neither offers nor shots: what the run has seen may ask in another size \
+                 or under another family's name",
+                path.display()
+            ));
+        }
+        let all: Vec<usize> = (0..dataset.rows.len()).collect();
+        Asking::unseen(&path, &noted, dataset, &all, ui).map(Some)
+    }
+
+    fn unseen(path: &Path, noted: &Noted, dataset: &Dataset, rows: &[usize], ui: &Ui) -> Result<Asking> {
+        let read = |text: &String| text.parse().map_err(|what: String| CoreError::data(path, what));
+        let prints: Vec<Fingerprint> = noted.shots.iter().map(read).collect::<Result<_, CoreError>>()?;
+        let mut shots = Shots::default();
+        for (number, print) in prints.iter().enumerate() {
+            shots.add(number, print);
+        }
+        let bar = ui.bar(rows.len() as u64, "seen by the run");
+        let of = |i: &usize| &dataset.rows[*i];
+        let theirs = fingerprints(dataset, rows.iter().map(of), &|| bar.inc(1))?;
+        bar.finish_and_clear();
+        let is_seen = |row: &Row| {
+            noted.pictures.contains(&row.sha256)
+                || row.family.as_ref().is_some_and(|family| noted.families.contains(family))
+                || row.item.as_ref().is_some_and(|i| noted.items.contains(&i.id) || noted.pages.contains(&i.url))
+                || !shots.near(&theirs[&row.sha256]).is_empty()
+        };
+        let tied: Vec<Tied<'_>> = rows.iter().map(of).map(|row| Tied::of(row, &theirs[&row.sha256])).collect();
+        let families = together(&tied);
+        let which = |holds: &dyn Fn(&Row) -> bool| -> BTreeSet<&String> {
+            rows.iter().zip(&families).filter(|(i, _)| holds(of(i))).map(|(_, family)| family).collect()
+        };
+        let (seen, asked) = (which(&is_seen), which(&is_for_evaluation));
+        let new = || rows.iter().zip(&families).filter(|(_, family)| !seen.contains(family));
+        Ok(Asking {
+            rows: new().map(|(i, _)| *i).collect(),
+            seen: rows.len() - new().count(),
+            for_evaluation: new().filter(|(_, family)| asked.contains(family)).map(|(i, _)| *i).collect(),
+        })
+    }
+}
+
+fn is_for_evaluation(row: &Row) -> bool {
+    row.item.as_ref().is_some_and(|item| item.evaluation_only)
 }
 
 #[cfg(test)]
@@ -112,7 +182,6 @@ mod tests {
     use super::*;
     use crate::dataset::testing::{item, png, put};
     use crate::dataset::{Options, build, import};
-    use crate::evaluate::own_queries;
 
     /// A crawl as a data set of which all was learned from.
     fn learned(dir: &Path, name: &str, items: &[Item]) -> Dataset {
@@ -125,15 +194,11 @@ mod tests {
     /// The offers, or the files, of what may ask a run that has noted `trained`.
     fn ask(dir: &Path, trained: &Dataset, other: &Dataset) -> Vec<String> {
         Seen::of(trained).write(dir).unwrap();
-        let asking = unseen(dir, other, &all(other), &Ui::detect()).unwrap().unwrap();
+        let asking = Asking::of_other(dir, other, &Ui::detect()).unwrap().unwrap();
         let name = |row: &Row| row.item.as_ref().map_or(row.title.clone().unwrap_or_default(), |i| i.id.to_string());
-        let mut names: Vec<String> = asking.iter().map(|i| name(&other.rows[*i])).collect();
+        let mut names: Vec<String> = asking.rows.iter().map(|i| name(&other.rows[*i])).collect();
         names.sort();
         names
-    }
-
-    fn all(dataset: &Dataset) -> Vec<usize> {
-        (0..dataset.rows.len()).collect()
     }
 
     #[test]
@@ -203,10 +268,19 @@ mod tests {
         put(&dir.path().join("folder"), "metadata.jsonl", lines.as_bytes());
         let set = import(&dir.path().join("folder"), &dir.path().join("set"), &Options::default()).unwrap();
         Seen::of(&set).write(dir.path()).unwrap();
-        let test: Vec<usize> = all(&set).into_iter().filter(|i| set.rows[*i].split == Split::Test).collect();
-        let (asking, seen) = own_queries(dir.path(), &set, test, &Ui::detect()).unwrap();
-        let titles: Vec<_> = asking.iter().map(|i| set.rows[*i].title.as_deref().unwrap()).collect();
-        assert_eq!((titles, seen), (vec!["3"], 1));
+        let test: Vec<usize> = (0..set.rows.len()).filter(|i| set.rows[*i].split == Split::Test).collect();
+        let asks = || {
+            let asking = Asking::of_own(dir.path(), &set, &test, &Ui::detect()).unwrap();
+            let titles: Vec<_> = asking.rows.iter().map(|i| set.rows[*i].title.clone().unwrap()).collect();
+            (titles, asking.seen)
+        };
+        assert_eq!(asks(), (vec!["3".to_string()], 1));
+        // The run is from before shots were noted, or has noted nothing.
+        let old = format!(r#"{{"pictures":["{}"],"families":[]}}"#, ContentId::of("it"));
+        fs::write(dir.path().join("seen.json"), old).unwrap();
+        assert_eq!(asks(), (vec!["3".to_string()], 1));
+        fs::remove_file(dir.path().join("seen.json")).unwrap();
+        assert_eq!(asks(), (vec!["3".to_string()], 1));
     }
 
     #[test]
@@ -215,13 +289,13 @@ mod tests {
         let images = dir.path().join("images");
         let offer = |key: &str, number| item(&images, key, Some("tote"), None, &[number]);
         let set = learned(dir.path(), "set", &[offer("x", 1), offer("y", 2)]);
-        let unseen = || unseen(dir.path(), &set, &all(&set), &Ui::detect());
+        let unseen = || Asking::of_other(dir.path(), &set, &Ui::detect());
         assert!(unseen().unwrap().is_none());
         let old = format!(r#"{{"pictures":["{}"],"families":["f"]}}"#, ContentId::of(png(1)));
         fs::write(dir.path().join("seen.json"), old).unwrap();
-        assert_eq!(unseen().unwrap().unwrap().len(), 1);
+        assert_eq!(unseen().unwrap().unwrap().rows.len(), 1);
         fs::write(dir.path().join("seen.json"), r#"{"pictures":[],"families":[],"shots":["00"]}"#).unwrap();
-        let error = unseen().unwrap_err();
+        let error = unseen().err().unwrap();
         assert!(error.exit_code() == 65 && error.to_string().contains("expected a fingerprint of version"), "{error}");
     }
 }

@@ -1,6 +1,6 @@
 //! From measured rungs to what they come to: comparison, groups, and the honest line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use goodtwin_core::{Dataset, Row};
 
@@ -22,6 +22,8 @@ pub struct Measured<'a> {
     pub queries: Queries,
     /// How many did not since they were seen.
     pub seen: usize,
+    /// Of the rows that asked, those that hang together with what is for evaluation only.
+    pub for_evaluation: BTreeSet<usize>,
     /// Whose features the run has to beat: "VGG16".
     pub trunks: String,
     /// The untouched trunk's input.
@@ -55,7 +57,6 @@ impl Measured<'_> {
             .flat_map(|s| s.answers.family.iter().chain(&s.answers.types))
             .map(|a| (a.query, Asked::of(&rows[a.query])))
             .collect();
-        let is_for_evaluation = |row: &Row| row.item.as_ref().is_some_and(|item| item.evaluation_only);
         Evaluation {
             format: FORMAT,
             headline: headline(&self.trunks, self.queries, run, best, comparison.as_ref()),
@@ -66,7 +67,7 @@ impl Measured<'_> {
             },
             evaluation_only: asked
                 .iter()
-                .filter(|(query, _)| is_for_evaluation(&rows[**query]))
+                .filter(|(query, _)| self.for_evaluation.contains(*query))
                 .map(|(_, asked)| asked.picture.clone())
                 .collect(),
             asked,

@@ -90,7 +90,8 @@ pub fn pool(parts: &[Evaluation]) -> Result<Evaluation> {
             dataset: None,
         }),
         dataset: DatasetName {
-            name: format!("{} parts of {}", parts.len(), first.dataset.name),
+            // By name, so that one that is missing is missed.
+            name: parts.iter().map(|part| part.dataset.name.as_str()).collect::<Vec<_>>().join(", "),
             id: ContentId::of_json(&parts.iter().map(|part| &part.dataset.id).collect::<Vec<_>>()),
             pictures: first.dataset.pictures,
         },

@@ -58,6 +58,7 @@ pub fn part(from: usize, ours: &[usize], theirs: &[usize]) -> Evaluation {
         run,
         queries: Queries::HeldOut,
         seen: 0,
+        for_evaluation: Default::default(),
         trunks: "VGG16".into(),
         size: 32,
         seeds: None,

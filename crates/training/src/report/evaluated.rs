@@ -283,10 +283,11 @@ fn neighbours(answers: &Answers, dataset: &Dataset, gallery: &mut Gallery<'_>) -
 
 fn classification(classes: &Classification, dataset: &Dataset, gallery: &mut Gallery<'_>) -> Result<String> {
     let mut html = format!(
-        "<h2>Is the type told?</h2><p>The softmax is right on {} of the {} pictures that ask.</p><div class=wide>{}</div>\
+        "<h2>Is the type told?</h2><p>The softmax is right on {} of the {} pictures that ask{}.</p><div class=wide>{}</div>\
          <div class=wide><table><tr><th>class<th>pictures<th>precision<th>recall",
         estimate(classes.accuracy),
         classes.pictures,
+        classes.strangers(),
         matrix(&classes.confusion)
     );
     let share = |value: Option<f64>| value.map_or("–".into(), |v| format!("{v:.3}"));
@@ -395,7 +396,7 @@ mod tests {
         let figures =
             |class: &BagType| ClassFigures { class: class.clone(), pictures: 1, precision: None, recall: None };
         let classification = Classification {
-            pictures: 2,
+            pictures: 3,
             accuracy: Estimate { value: 0.5, interval: None },
             classes: classes.iter().map(figures).collect(),
             confusion: Confusion::count(&classes, [(1, 0), (1, 1)]),
@@ -403,6 +404,7 @@ mod tests {
             worst: vec![Mistake { row: 0, predicted: classes[0].clone(), probability: 0.9 }],
         };
         let html = super::classification(&classification, &dataset, &mut Gallery::new(&dataset)).unwrap();
+        assert!(html.contains("of the 3 pictures that ask; 1 is of a type that the run does not know"), "{html}");
         let (_, mistakes) = html.split_once("<h3>The surest mistakes</h3>").unwrap();
         assert_eq!(shown(mistakes), [("other", "tote, taken for clutch (0.90)")]);
     }
@@ -420,6 +422,7 @@ mod tests {
                 run: Some(run),
                 queries,
                 seen,
+                for_evaluation: Default::default(),
                 trunks,
                 size: 32,
                 seeds: None,

@@ -104,8 +104,10 @@ pub struct Written {
 impl Log {
     /// Go on after so much; what comes after it is done anew. `now` is in seconds since 1970.
     pub fn open(run: &Path, written: Written, now: f64) -> Result<Log> {
-        let lines = Tail::open(run.join(NAME), written.lines)?;
-        let mut events = Tail::open(run.join(events::NAME), written.events)?;
+        let whole_lines = |bytes: &[u8]| bytes.iter().rposition(|b| *b == b'\n').map_or(0, |at| at as u64 + 1);
+        let lines = Tail::open(run.join(NAME), written.lines, whole_lines)?;
+        // TensorBoard reads no further than a record that is cut: its file begins anew.
+        let mut events = Tail::open(run.join(events::NAME), written.events, |_| 0)?;
         if events.bytes == 0 {
             events.append(&events::version(now))?;
         }
@@ -152,19 +154,22 @@ struct Tail {
 }
 
 impl Tail {
-    fn open(path: PathBuf, bytes: u64) -> Result<Tail> {
+    /// Go on after so many bytes; where there are fewer, after the pieces that are `whole`, in bytes.
+    fn open(path: PathBuf, bytes: u64, whole: fn(&[u8]) -> u64) -> Result<Tail> {
         let opened = OpenOptions::new().write(true).create(true).truncate(false).open(&path).and_then(|mut file| {
             let there = file.metadata()?.len();
-            file.set_len(bytes.min(there))?;
+            // The end of what is left may be half a piece, to which the next must not be glued.
+            let kept = if there < bytes { whole(&std::fs::read(&path)?) } else { bytes };
+            file.set_len(kept)?;
             file.seek(SeekFrom::End(0))?;
-            Ok((file, there))
+            Ok((file, there, kept))
         });
-        let (file, there) = opened.map_err(|e| CoreError::disk(&path, "open the file", e))?;
+        let (file, there, kept) = opened.map_err(|e| CoreError::disk(&path, "open the file", e))?;
         if there < bytes {
             let path = path.display();
             note(format_args!("{path}: has {there} bytes, and {bytes} were written: what is lost stays lost"));
         }
-        Ok(Tail { path, file, bytes: bytes.min(there) })
+        Ok(Tail { path, file, bytes: kept })
     }
 
     fn append(&mut self, piece: &[u8]) -> Result<()> {
@@ -235,7 +240,16 @@ mod tests {
         let mut log = Log::open(dir.path(), here, 4.0).unwrap();
         log.append(&step(2), 5.0).unwrap();
         assert_eq!(read(dir.path()).unwrap(), [step(2)]);
+        log.append(&step(3), 6.0).unwrap();
+        let longer = log.sync().unwrap();
+        for name in [NAME, events::NAME] {
+            let file = OpenOptions::new().write(true).open(dir.path().join(name)).unwrap();
+            file.set_len(file.metadata().unwrap().len() - 3).unwrap();
+        }
+        let mut log = Log::open(dir.path(), longer, 7.0).unwrap();
+        log.append(&step(4), 8.0).unwrap();
+        assert_eq!(read(dir.path()).unwrap(), [step(2), step(4)], "half a line is none");
         let events = events::reader::read(&std::fs::read(dir.path().join(events::NAME)).unwrap());
-        assert_eq!(events.iter().map(|e| e.step).collect::<Vec<_>>(), [0, 2], "the version, and the step");
+        assert_eq!(events.iter().map(|e| e.step).collect::<Vec<_>>(), [0, 4], "the version, and the step");
     }
 }

@@ -51,7 +51,7 @@ use goodtwin_vision::checkpoint::Provenance;
 use goodtwin_vision::{Checkpoint, Compute, DeviceChoice, ModelCard, Weights};
 
 use crate::cache::Source;
-use crate::evaluate::{SEEN, Seen, Start as AtStart, own_queries};
+use crate::evaluate::{Asking, SEEN, Seen, Start as AtStart};
 use crate::memory::{Estimate, gib};
 use crate::metrics::{Confusion, argmax};
 use crate::recipe::FamilyLoss;
@@ -261,6 +261,7 @@ struct Run<'a> {
 impl Run<'_> {
     fn go(&mut self) -> Result<Summary> {
         self.note_what_is_seen()?;
+        self.forget_what_went_wrong()?;
         let Job { recipe, dataset, places, compute, ui, .. } = *self.job;
         let (preprocess, augment, imagenet) = (&recipe.preprocess, &recipe.augment, &self.imagenet);
         let source = Source { dataset, preprocess, augment, imagenet, compute, ui };
@@ -285,14 +286,24 @@ impl Run<'_> {
         Ok(summary)
     }
 
+    /// A dump of an earlier try is not of this one.
+    fn forget_what_went_wrong(&self) -> Result<()> {
+        let dump = self.job.places.out.join(steps::DUMP);
+        match std::fs::remove_file(&dump) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                Err(CoreError::disk(&dump, "remove the file", e).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Before any long work: a picture that cannot be read ends the run here.
     fn note_what_is_seen(&mut self) -> Result<()> {
         let (out, dataset) = (&self.job.places.out, self.job.dataset);
         if !out.join(SEEN).exists() {
             Seen::of(dataset).write(out)?;
         }
-        let test = std::mem::take(&mut self.splits.test);
-        (self.splits.test, _) = own_queries(out, dataset, test, self.job.ui)?;
+        self.splits.test = Asking::of_own(out, dataset, &self.splits.test, self.job.ui)?.rows;
         Ok(())
     }
 

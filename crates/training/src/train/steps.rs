@@ -203,7 +203,8 @@ impl Steps<'_> {
         bar.finish_and_clear();
         at.state.written = log.sync()?;
         // What follows is a look at every picture: whoever ends it, in whatever way, loses none of the steps.
-        if pace.is_due(at.state.step, (job.now)(), true) {
+        // Where no validation split has shown that these weights are sound, the step before them is what to go on from.
+        if !self.splits.validation.is_empty() && pace.is_due(at.state.step, (job.now)(), true) {
             self.checkpoints.save(&at.state, &at.tensors())?;
         }
         drop(heeding);
