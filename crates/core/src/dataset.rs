@@ -97,6 +97,11 @@ pub struct Row {
 }
 
 impl Row {
+    /// A conventional store's offer: it is asked about, and neither trained on nor offered.
+    pub fn is_for_evaluation(&self) -> bool {
+        self.item.as_ref().is_some_and(|item| item.evaluation_only)
+    }
+
     /// A picture of `[width, height]` pixels of which nothing else is known.
     pub fn new(
         file_name: String,

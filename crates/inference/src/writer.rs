@@ -72,7 +72,7 @@ pub fn build(
     }
     let known = Reusable::open(&current, encoder);
     // A conventional store's items are for evaluation alone: what is not in a catalogue cannot be offered.
-    let offered = |row: &&Row| !row.item.as_ref().is_some_and(|item| item.evaluation_only);
+    let offered = |row: &&Row| !row.is_for_evaluation();
     let mut rows: Vec<Row> = dataset.rows.iter().filter(offered).cloned().collect();
     if rows.is_empty() {
         return Err(CoreError::data(&dataset.root, "every item is for evaluation only: nothing can be offered").into());

@@ -43,10 +43,13 @@ impl Estimate {
     }
 }
 
-/// `0.736 [0.611, 0.847]`.
+/// `0.736 [0.611, 0.847]`; by `{:+}`, `+0.058 [0.019, 0.106]`.
 impl std::fmt::Display for Estimate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:.3}", self.value)?;
+        match f.sign_plus() {
+            true => write!(f, "{:+.3}", self.value)?,
+            false => write!(f, "{:.3}", self.value)?,
+        }
         match self.interval {
             Some([low, high]) => write!(f, " [{low:.3}, {high:.3}]"),
             None => f.write_str(" [one family only]"),

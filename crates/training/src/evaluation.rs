@@ -281,7 +281,8 @@ pub struct Evaluation {
     pub seen: usize,
     /// Every query, by row number: what two runs must share to be compared.
     pub asked: BTreeMap<usize, Asked>,
-    /// Of the pictures that asked, those of conventional stores and what hangs together with them: all parts of a cross-validation ask with them.
+    /// Of the pictures that asked, those of conventional stores and what hangs together with them: all parts of a cross-validation
+    /// ask with them.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub evaluation_only: BTreeSet<ContentId>,
     /// Pixels of a side of the untouched trunk's input.

@@ -1,8 +1,8 @@
 //! Whether a step fits into memory: worked out before anything long begins.
 //!
 //! A batch that does not fit is taken in parts whose gradients are added up: the step is as large, and slower; dropout draws other
-//! units in each part, so that its last digits are others'. One whose pictures a loss compares with each other has no parts, and is refused. The estimate is of the CPU's memory; a GPU's driver does
-//! not say how much is free.
+//! units in each part, so that its last digits are others'. One whose pictures a loss compares with each other has no parts, and is
+//! refused. The estimate is of the CPU's memory; a GPU's driver does not say how much is free.
 
 use std::path::{Path, PathBuf};
 

@@ -24,6 +24,12 @@ pub struct Activation {
 }
 
 impl Activation {
+    /// The value at the middle of the `n`th cell, row by row, of a grid of `width` by `height` cells on the crop.
+    pub fn at_cell(&self, n: usize, width: usize, height: usize) -> f32 {
+        let middle = |at: usize, of: usize| (at as f32 + 0.5) / of as f32;
+        self.at(middle(n % width, width), middle(n / width, height))
+    }
+
     /// The value at a point of the crop, both from 0 to 1, between the middles of the places around it.
     pub fn at(&self, x: f32, y: f32) -> f32 {
         let place = |part: f32, count: usize| {
@@ -36,19 +42,18 @@ impl Activation {
     }
 }
 
-/// Of one picture's crops, `block4` `[crops, channels, h, w]`, for the class at this place of the softmax.
-pub fn activations(top: &Top, block4: Tensor<4>, class: usize) -> Vec<Activation> {
+/// Of one picture's crops, `block4` `[crops, channels, h, w]`, for the class at this place of the softmax. `bags` is how much of
+/// each place counts, of each crop; none where all places count alike.
+pub fn activations(top: &Top, block4: Tensor<4>, bags: &[Activation], class: usize) -> Vec<Activation> {
     let last = top.block5.last_maps(block4.clone());
     let [crops, channels, height, width] = last.dims();
     let maps = Tensor::<4>::from_inner(last.clone()).require_grad();
-    let logit = top.logit_of(Tensor::from_inner(block4.clone()), top.block5.pool(maps.clone()), class);
+    let logit = top.logit_of(Tensor::from_inner(block4), top.block5.pool(maps.clone()), class);
     let weights = channel_weights(&maps, &logit);
     let speaks = relu((last.reshape([crops, channels, height * width]) * weights).sum_dim(1));
     let mut values: Vec<f32> = speaks.into_data().try_into_vec().expect("the network's tensors are f32");
-    if let Some(bag) = top.bag(block4) {
-        for (values, counts) in values.chunks_mut(height * width).zip(&places(bag)) {
-            weigh(values, width, counts);
-        }
+    for (values, counts) in values.chunks_mut(height * width).zip(bags) {
+        weigh(values, width, counts);
     }
     let most = values.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
     let crop = |values: &[f32]| Activation { height, width, values: values.iter().map(|v| v / most).collect() };
@@ -58,9 +63,8 @@ pub fn activations(top: &Top, block4: Tensor<4>, class: usize) -> Vec<Activation
 /// Multiply each place's value, in rows of `width`, by how much it counts.
 fn weigh(values: &mut [f32], width: usize, counts: &Activation) {
     let height = values.len() / width;
-    let part = |at: usize, of: usize| (at as f32 + 0.5) / of as f32;
     for (n, value) in values.iter_mut().enumerate() {
-        *value *= counts.at(part(n % width, width), part(n / width, height));
+        *value *= counts.at_cell(n, width, height);
     }
 }
 
@@ -127,7 +131,7 @@ mod tests {
         };
         let slope = (raised(step) - raised(-step)) / (2.0 * step * 16.0);
         assert!((slope - count).abs() < 0.1 * count.abs(), "{slope} {count}");
-        let both = activations(&top, block4, 1);
+        let both = activations(&top, block4, &[], 1);
         assert_eq!(both.len(), 2);
         assert!(both.iter().all(|a| (a.height, a.width, a.values.len()) == (4, 4, 16)));
         let values = || both.iter().flat_map(|a| &a.values);

@@ -41,10 +41,8 @@ impl Colours {
     pub fn histogram(&self, bag: Option<&Activation>) -> Vec<f32> {
         let mut cells = vec![0f32; LEN];
         for (n, pixel) in self.pixels.iter().enumerate() {
-            let part = |at: usize, of: usize| (at as f32 + 0.5) / of as f32;
-            let at = |bag: &Activation| bag.at(part(n % self.width, self.width), part(n / self.width, self.height));
             // Squared, or the ground would seep in wherever the mask is in doubt, and there is more ground than bag.
-            let weight = bag.map_or(1.0, |bag| at(bag).clamp(0.0, 1.0).powi(2));
+            let weight = bag.map_or(1.0, |bag| bag.at_cell(n, self.width, self.height).clamp(0.0, 1.0).powi(2));
             if weight > 0.0 {
                 pixel.share(weight, &mut cells);
             }

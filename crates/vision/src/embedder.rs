@@ -106,9 +106,9 @@ impl Embedder {
             .enumerate()
             .max_by(|a, b| a.1.total_cmp(&b.1))
             .expect("a softmax has at least two classes");
-        let bag = self.top.bag(block4.clone()).map(|mask| places(mask).remove(0));
-        let crops = frames.into_iter().zip(activations(&self.top, block4, class)).collect();
-        Explanation { class, probability, crops, bag }
+        let bags = self.top.bag(block4.clone()).map(places).unwrap_or_default();
+        let crops = frames.into_iter().zip(activations(&self.top, block4, &bags, class)).collect();
+        Explanation { class, probability, crops, bag: bags.into_iter().next() }
     }
 
     /// Embed pictures, in batches.

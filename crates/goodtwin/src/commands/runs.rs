@@ -92,9 +92,10 @@ fn table(runs: &[Listed]) -> String {
         "run", "data set", "recipe", "seed", "date", "state", "family Recall@1", "minus the best untouched"
     );
     for run in runs {
-        let shown = |estimate: Estimate| match (estimate.interval, run.state) {
-            (None, State::Evaluated) => "[one family only]".into(),
-            _ => interval(&estimate),
+        // What a run noted of itself has no interval.
+        let found = |found: Estimate| match run.state {
+            State::Evaluated => found.to_string(),
+            _ => format!("{:.3}", found.value),
         };
         text += &format!(
             "{:<width$}  {:<12}  {:<12}  {:>5}  {:<10}  {:<14}  {:<21}  {}\n",
@@ -104,8 +105,8 @@ fn table(runs: &[Listed]) -> String {
             run.seed.map_or("-".into(), |s| s.to_string()),
             run.written.map_or("-".into(), date),
             run.epoch.map_or(run.state.to_string(), |[epoch, of]| format!("epoch {epoch} of {of}")),
-            run.recall_1.map_or("-".into(), |found| format!("{:.3} {}", found.value, shown(found))),
-            run.difference.map_or("-".into(), |d| format!("{:+.3} {}", d.value, shown(d))),
+            run.recall_1.map_or("-".into(), found),
+            run.difference.map_or("-".into(), |difference| format!("{difference:+}")),
         );
     }
     text

@@ -60,8 +60,8 @@ struct Line {
     item: Option<Value>,
 }
 
-/// The keys of [`Line`].
-const KEYS: [&str; 13] = [
+/// The keys of [`Line`] that people write: no `item`, or columns of others such as `item_id` were taken for it.
+const KEYS: [&str; 12] = [
     "file_name",
     "bag_type",
     "label",
@@ -74,7 +74,6 @@ const KEYS: [&str; 13] = [
     "licence",
     "license",
     "split",
-    "item",
 ];
 
 /// A key that is none, but is much like one that its line lacks.
@@ -101,9 +100,7 @@ fn misspelt_keys(lines: &[BTreeMap<String, IgnoredAny>]) -> Vec<Misspelt> {
             key => line.contains_key(key),
         };
         for key in line.keys().filter(|key| !KEYS.contains(&key.as_str())) {
-            // Other programs have columns such as `item_id`, which are not meant for ours.
-            let known = KEYS.into_iter().filter(|key| *key != "item");
-            if let Some(meant) = misspelt(key, known).filter(|meant| !is_told(meant)) {
+            if let Some(meant) = misspelt(key, KEYS).filter(|meant| !is_told(meant)) {
                 *counts.entry((key, meant)).or_default() += 1;
             }
         }

@@ -90,7 +90,7 @@ pub struct Asking {
 impl Asking {
     /// All of these rows.
     pub fn all(dataset: &Dataset, rows: Vec<usize>) -> Asking {
-        let for_evaluation = rows.iter().copied().filter(|i| is_for_evaluation(&dataset.rows[*i])).collect();
+        let for_evaluation = rows.iter().copied().filter(|i| dataset.rows[*i].is_for_evaluation()).collect();
         Asking { rows, seen: 0, for_evaluation }
     }
 
@@ -158,7 +158,7 @@ impl Asking {
         let which = |holds: &dyn Fn(&Row) -> bool| -> BTreeSet<&String> {
             rows.iter().zip(&families).filter(|(i, _)| holds(of(i))).map(|(_, family)| family).collect()
         };
-        let (seen, asked) = (which(&is_seen), which(&is_for_evaluation));
+        let (seen, asked) = (which(&is_seen), which(&Row::is_for_evaluation));
         let new = || rows.iter().zip(&families).filter(|(_, family)| !seen.contains(family));
         Ok(Asking {
             rows: new().map(|(i, _)| *i).collect(),
@@ -166,10 +166,6 @@ impl Asking {
             for_evaluation: new().filter(|(_, family)| asked.contains(family)).map(|(i, _)| *i).collect(),
         })
     }
-}
-
-fn is_for_evaluation(row: &Row) -> bool {
-    row.item.as_ref().is_some_and(|item| item.evaluation_only)
 }
 
 #[cfg(test)]

@@ -109,8 +109,7 @@ fn faded(frame: &Picture, bag: &Activation) -> Picture {
 fn painted(frame: &Picture, values: &Activation, ink: impl Fn(f32) -> ([f32; 3], f32)) -> Picture {
     let mut rgb = Vec::with_capacity(frame.rgb().len());
     for (i, pixel) in frame.rgb().chunks_exact(3).enumerate() {
-        let middle = |at: u32| (at as f32 + 0.5) / SIDE as f32;
-        let (ink, share) = ink(values.at(middle(i as u32 % SIDE), middle(i as u32 / SIDE)));
+        let (ink, share) = ink(values.at_cell(i, SIDE as usize, SIDE as usize));
         rgb.extend((0..3).map(|c| (f32::from(pixel[c]) * (1.0 - share) + ink[c] * share).round() as u8));
     }
     Picture::new(SIDE, SIDE, rgb)
