@@ -33,10 +33,17 @@ pub fn to_toml<T: Serialize>(value: &T) -> Result<String, String> {
 /// Read TOML from text; the error has the line and the nearest known key, but no file name.
 pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     toml::from_str(text).map_err(|e| {
+        let message = match e.message().trim() {
+            "duplicate key" => {
+                let key = e.span().and_then(|span| text.get(span)).unwrap_or_default();
+                format!("`{key}` is there twice: expected once")
+            }
+            message => message.to_string(),
+        };
         let line = e.span().map(|s| 1 + text[..s.start.min(text.len())].matches('\n').count());
         let place = line.map(|l| format!("line {l}: ")).unwrap_or_default();
         let key = e.span().and_then(|s| key_before(text.get(..s.start)?));
-        format!("{place}{}", explain(e.message().trim(), key.as_deref()))
+        format!("{place}{}", explain(&message, key.as_deref()))
     })
 }
 
@@ -155,6 +162,14 @@ mod tests {
             error,
             "line 2: unknown key `learning_rat`; did you mean `learning_rate`? Known keys: epochs, learning_rate"
         );
+    }
+
+    #[test]
+    fn a_key_that_is_there_twice_is_named() {
+        let error = parse::<Recipe>("epochs = 3\nepochs = 4\n").unwrap_err();
+        assert_eq!(error, "line 2: `epochs` is there twice: expected once");
+        let error = parse::<toml::Table>("[a]\nb = 1\n[a]\n").unwrap_err();
+        assert_eq!(error, "line 3: `a` is there twice: expected once");
     }
 
     #[derive(Debug, serde::Deserialize)]

@@ -260,15 +260,15 @@ pub fn read_json_lines<T: serde::de::DeserializeOwned>(path: &Path, bytes: &[u8]
     text.lines()
         .enumerate()
         .filter(|(_, line)| !line.trim().is_empty())
-        .map(|(n, line)| {
-            serde_json::from_str(line).map_err(|e| {
-                // Each line is a text of its own, so that its own number for it is always 1.
-                let (at, text) = (format!(" at line {} column {}", e.line(), e.column()), e.to_string());
-                let what = text.strip_suffix(&at).unwrap_or(&text);
-                Error::data(path, format!("line {}, column {}: {what}", n + 1, e.column()))
-            })
-        })
+        .map(|(n, line)| serde_json::from_str(line).map_err(|e| Error::data(path, in_line(n + 1, &e))))
         .collect()
+}
+
+/// What is wrong with line `number` of a file of JSON lines, and where. Each line is a text of its own, so that serde's number for
+/// it is always 1.
+pub fn in_line(number: usize, error: &serde_json::Error) -> String {
+    let (at, text) = (format!(" at line {} column {}", error.line(), error.column()), error.to_string());
+    format!("line {number}, column {}: {}", error.column(), text.strip_suffix(&at).unwrap_or(&text))
 }
 
 /// One JSON value a line.

@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use rustix::fs::{FlockOperation, flock};
 
 use super::{Cause, Change, Rating};
+use crate::dataset::in_line;
 use crate::{Aliases, BrandName, Error, Result, atomic};
 
 /// The ratings of all brands with their history, looked up by normalised name or by alias.
@@ -49,8 +50,9 @@ impl RatingBook {
     fn parse(text: &str, path: &Path) -> Result<Self> {
         let mut ratings = Vec::new();
         for (n, line) in text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
-            let rating = serde_json::from_str(line)
-                .map_err(|e| Error::data(path, format!("line {}: {e}; expected brand, label, as_of, source", n + 1)))?;
+            let rating = serde_json::from_str(line).map_err(|e| {
+                Error::data(path, format!("{}; expected brand, label, as_of, source", in_line(n + 1, &e)))
+            })?;
             ratings.push(rating);
         }
         Ok(ratings.into_iter().collect())
@@ -235,7 +237,8 @@ mod tests {
         std::fs::write(file.path(), line).unwrap();
         let error = RatingBook::load(file.path()).unwrap_err();
         assert_eq!(error.exit_code(), 65);
-        assert!(error.to_string().contains("line 2: `fine` is not one of"), "{error}");
+        assert!(error.to_string().contains(": line 2, column 27: `fine` is not one of"), "{error}");
+        assert!(!error.to_string().contains("at line 1"), "{error}");
     }
 
     #[test]

@@ -6,9 +6,9 @@ use std::fmt::Display;
 use std::path::Path;
 
 use jiff::civil::Date;
-use serde::Deserialize;
 
 use super::Rating;
+use crate::dataset::in_line;
 use crate::{BrandName, Error, Result, config};
 
 /// The columns of a CSV file, and the keys of a JSON line.
@@ -63,14 +63,8 @@ fn json_lines(text: &str) -> Vec<Line> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     lines
         .map(|(n, line)| {
-            // Straight into the type: serde's messages have the column.
-            let mut reader = serde_json::Deserializer::from_str(line);
-            let rating = Rating::deserialize(&mut reader).and_then(|rating| reader.end().map(|()| rating));
-            rating.map(|rating| (n + 1, rating)).map_err(|e| {
-                let what = e.to_string();
-                let what = what.rsplit_once(" at line ").map_or(what.as_str(), |(what, _)| what);
-                vec![format!("line {}, column {}: {what}; expected {}", n + 1, e.column(), REQUIRED.join(", "))]
-            })
+            let rating = serde_json::from_str(line).map(|rating| (n + 1, rating));
+            rating.map_err(|e| vec![format!("{}; expected {}", in_line(n + 1, &e), REQUIRED.join(", "))])
         })
         .collect()
 }
