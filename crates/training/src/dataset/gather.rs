@@ -67,6 +67,10 @@ pub(super) fn gather(
     options: &Options<'_>,
     name_parent: impl FnOnce(&BTreeMap<String, ContentId>) -> Option<(String, ContentId)>,
 ) -> Result<Dataset> {
+    // Nobody waits for thousands of pictures to hear of a slip in a name.
+    if let Some(what) = options.hold_out.as_ref().filter(|_| !candidates.is_empty()) {
+        hold_out::check_brands(candidates.iter().filter_map(|c| c.brand.as_deref()), what, origin.path)?;
+    }
     candidates.sort_by(|a, b| a.name.cmp(&b.name));
     let mut named: BTreeMap<BagType, BTreeSet<String>> = BTreeMap::new();
     for candidate in &candidates {

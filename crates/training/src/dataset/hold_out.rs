@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use goodtwin_core::{BagType, BrandName, Split};
+use goodtwin_core::{BagType, BrandName, Split, config};
 
 use super::split::{Member, by_family, describe, merge};
 use super::{Error, Result};
@@ -42,6 +42,14 @@ impl HoldOut {
             HoldOut::Fold { .. } => "--fold",
         }
     }
+
+    fn is_by_brand(&self) -> bool {
+        !matches!(self, HoldOut::Families | HoldOut::Fold { brands: false, .. })
+    }
+
+    fn refused(&self, source: &Path, why: String) -> Error {
+        Error::Brands { option: self.option(), path: source.into(), what: why }
+    }
 }
 
 /// One picture, as far as this asks.
@@ -55,6 +63,27 @@ pub struct Picture<'a> {
     pub brand: Option<&'a str>,
 }
 
+/// Whether pictures of these brands can be split so, as far as that is seen without reading a picture.
+///
+/// # Errors
+/// [`Error::Brands`] where brands are to be held out and there is none, or for one that no picture has.
+pub fn check_brands<'a>(brands: impl Iterator<Item = &'a str>, what: &HoldOut, source: &Path) -> Result<()> {
+    if !what.is_by_brand() {
+        return Ok(());
+    }
+    let known: BTreeMap<BrandName, &str> = brands.map(|brand| (BrandName::new(brand), brand)).collect();
+    if known.is_empty() {
+        return Err(what.refused(source, "no picture has a brand: expected some to hold out".into()));
+    }
+    let HoldOut::These(names) = what else { return Ok(()) };
+    let Some(name) = names.iter().find(|name| !known.contains_key(&BrandName::new(name))) else { return Ok(()) };
+    let near = config::nearest(name, known.values().copied());
+    let near = near.map_or(": e".into(), |near| format!("; did you mean `{near}`? E"));
+    let expected: Vec<&str> = known.into_values().take(20).collect();
+    Err(what
+        .refused(source, format!("no picture is of the brand `{name}`{near}xpected one of {}", expected.join(", "))))
+}
+
 /// The split of each picture, in their order, and how it was made.
 ///
 /// A family that two brands share goes with both, so that no family is in two splits.
@@ -64,7 +93,7 @@ pub struct Picture<'a> {
 /// which no picture would be tested.
 pub fn hold_out(pictures: &[Picture<'_>], what: &HoldOut, seed: u64, source: &Path) -> Result<(Vec<Split>, String)> {
     let members = |group: &dyn Fn(usize) -> String| -> Vec<String> { (0..pictures.len()).map(group).collect() };
-    let refuse = |why: String| Err(Error::Brands { option: what.option(), path: source.into(), what: why });
+    let refuse = |why: String| Err(what.refused(source, why));
     let by_group = |groups: &[String]| {
         let members: Vec<Member<'_>> =
             groups.iter().zip(pictures).map(|(family, p)| Member { family, class: p.class }).collect();
@@ -73,11 +102,9 @@ pub fn hold_out(pictures: &[Picture<'_>], what: &HoldOut, seed: u64, source: &Pa
     if *what == HoldOut::Families {
         return Ok((by_group(&members(&|i| pictures[i].family.to_string())), describe(seed)));
     }
+    check_brands(pictures.iter().filter_map(|p| p.brand), what, source)?;
     let brands: Vec<Option<BrandName>> = pictures.iter().map(|p| p.brand.map(BrandName::new)).collect();
-    let whole_brands = !matches!(what, HoldOut::Fold { brands: false, .. });
-    if whole_brands && brands.iter().all(Option::is_none) {
-        return refuse("no picture has a brand: expected some to hold out".into());
-    }
+    let whole_brands = what.is_by_brand();
     let by_brand = || {
         let names: Vec<String> = (0..pictures.len())
             .map(|i| {
@@ -124,16 +151,7 @@ pub fn hold_out(pictures: &[Picture<'_>], what: &HoldOut, seed: u64, source: &Pa
         }
         _ => return Ok((by_group(&by_brand()), describe(seed).replace("by family", "by brand"))),
     };
-    let mut held: BTreeSet<BrandName> = BTreeSet::new();
-    for name in names {
-        let brand = BrandName::new(name);
-        if !brands.contains(&Some(brand.clone())) {
-            let known: BTreeSet<&str> = pictures.iter().filter_map(|p| p.brand).collect();
-            let known: Vec<&str> = known.into_iter().take(20).collect();
-            return refuse(format!("no picture is of the brand `{name}`: expected one of {}", known.join(", ")));
-        }
-        held.insert(brand);
-    }
+    let held: BTreeSet<BrandName> = names.iter().map(|name| BrandName::new(name)).collect();
     let families: BTreeSet<&str> = pictures
         .iter()
         .zip(&brands)
@@ -238,8 +256,10 @@ mod tests {
             split(pictures, HoldOut::These(names)).unwrap_err().to_string()
         };
         assert!(
-            refused(&pictures, &["Abel"]).contains("no picture is of the brand `Abel`: expected one of Able, Baker")
+            refused(&pictures, &["Abel"])
+                .contains("no picture is of the brand `Abel`; did you mean `Able`? Expected one of Able, Baker")
         );
+        assert!(refused(&pictures, &["Zulu"]).contains("of the brand `Zulu`: expected one of Able, Baker"));
         assert!(refused(&pictures, &["Able"]).contains("the class `tote` has no picture to train on"));
         assert!(refused(&[("", "a", "tote")], &["Able"]).contains("no picture has a brand"));
     }
