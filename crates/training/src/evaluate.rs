@@ -367,7 +367,7 @@ fn classify(
             pictures,
             // Of all that was taken for it: of types that the run does not know as well.
             precision: (taken_for[i] > 0).then(|| confusion.counts[i][i] as f64 / taken_for[i] as f64),
-            recall: (pictures > 0).then(|| confusion.recall(i)),
+            recall: confusion.recall(i),
         }
     };
     let mut worst: Vec<Mistake> = queries

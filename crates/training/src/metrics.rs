@@ -32,24 +32,24 @@ impl Confusion {
         (0..self.classes.len()).map(|i| self.counts[i][i]).sum()
     }
 
-    /// The share of right predictions; 0 when there are none.
-    pub fn accuracy(&self) -> f64 {
+    /// The share of right predictions; none of none.
+    pub fn accuracy(&self) -> Option<f64> {
         share(self.right(), self.total())
     }
 
-    /// Of those that are `class`, the share that was found.
-    pub fn recall(&self, class: usize) -> f64 {
+    /// Of those that are `class`, the share that was found; none where there are none.
+    pub fn recall(&self, class: usize) -> Option<f64> {
         share(self.counts[class][class], self.counts[class].iter().sum())
     }
 
-    /// Of those that were taken for `class`, the share that are.
-    pub fn precision(&self, class: usize) -> f64 {
+    /// Of those that were taken for `class`, the share that are; none where none were.
+    pub fn precision(&self, class: usize) -> Option<f64> {
         share(self.counts[class][class], self.counts.iter().map(|row| row[class]).sum())
     }
 }
 
-fn share(part: usize, whole: usize) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+fn share(part: usize, whole: usize) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
 }
 
 /// The place of the largest value; the first of several.
@@ -72,8 +72,8 @@ mod tests {
         let classes = [BagType::new("tote"), BagType::new("clutch")];
         let c = Confusion::count(&classes, [(0, 0), (0, 0), (0, 1), (1, 1)]);
         assert_eq!(c.counts, [[2, 1], [0, 1]]);
-        assert_eq!(c.accuracy(), 0.75);
-        assert_eq!((c.recall(0), c.precision(0), c.precision(1)), (2.0 / 3.0, 1.0, 0.5));
+        assert_eq!(c.accuracy(), Some(0.75));
+        assert_eq!((c.recall(0), c.precision(0), c.precision(1)), (Some(2.0 / 3.0), Some(1.0), Some(0.5)));
         assert_eq!(argmax(&[0.1, 0.7, 0.7]), 1);
     }
 }

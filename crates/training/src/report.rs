@@ -87,7 +87,7 @@ pub fn render(
         count(Split::Validation),
         asked,
         tiles,
-        share(confusion.total(), confusion.accuracy()),
+        share(confusion.accuracy()),
         best_epoch,
         history.len(),
     );
@@ -101,8 +101,8 @@ pub fn render(
             page,
             "<tr><td>{}<td>{pictures}<td>{}<td>{}</tr>",
             escape(&class.title()),
-            share(confusion.counts.iter().map(|row| row[i]).sum(), confusion.precision(i)),
-            share(pictures, confusion.recall(i))
+            share(confusion.precision(i)),
+            share(confusion.recall(i))
         );
     }
     page += "</table></div>";
@@ -111,9 +111,9 @@ pub fn render(
     page
 }
 
-/// A share of so many pictures; of none there is no share.
-fn share(of: usize, value: f64) -> String {
-    if of > 0 { format!("{value:.3}") } else { "–".into() }
+/// A share of some pictures; of none there is no share.
+fn share(value: Option<f64>) -> String {
+    value.map_or("–".into(), |value| format!("{value:.3}"))
 }
 
 /// What the model was made from, and its recipe.

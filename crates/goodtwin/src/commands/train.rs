@@ -161,9 +161,9 @@ fn tell(recipe: &Recipe, summary: &Summary) -> Outcome {
     say(format_args!("run:                {}", summary.run.display()))?;
     say(format_args!("model:              {}", summary.card.id.short()))?;
     say(format_args!("epoch kept:         {} of {}", summary.best_epoch, recipe.epochs))?;
-    match summary.confusion.total() {
-        0 => say("held-out accuracy:  no picture may ask")?,
-        total => say(format_args!("held-out accuracy:  {:.3} ({total} pictures)", summary.confusion.accuracy()))?,
+    match summary.confusion.accuracy() {
+        None => say("held-out accuracy:  no picture may ask")?,
+        Some(share) => say(format_args!("held-out accuracy:  {share:.3} ({} pictures)", summary.confusion.total()))?,
     }
     if let (Some(before), Some(after)) = (&summary.at_start, &summary.retrieval) {
         say(format_args!(

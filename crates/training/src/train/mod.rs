@@ -456,9 +456,7 @@ fn final_metrics(
 ) -> BTreeMap<String, f64> {
     let mut metrics = BTreeMap::from([("best_epoch".into(), best_epoch as f64)]);
     metrics.extend(mask_agreement.map(|agreement| ("validation_mask_iou".into(), agreement)));
-    if confusion.total() > 0 {
-        metrics.insert("test_accuracy".into(), confusion.accuracy());
-    }
+    metrics.extend(confusion.accuracy().map(|accuracy| ("test_accuracy".into(), accuracy)));
     for (prefix, found) in [("start", at_start), ("test", retrieval)] {
         let Some(found) = found else { continue };
         metrics.insert(format!("{prefix}_family_queries"), found.queries as f64);
