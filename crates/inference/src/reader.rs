@@ -177,7 +177,9 @@ fn read_manifest(dir: &Path) -> Result<CatalogManifest> {
             kind: "catalogue",
             hint: match catalog_below(dir) {
                 Some(below) => format!(": expected a folder with {MANIFEST}; did you mean `{}`?", below.display()),
-                None => format!(": expected a folder with {MANIFEST}; `goodtwin catalog build` makes one"),
+                None => format!(
+                    ": expected a folder with {MANIFEST}; `goodtwin catalog build` makes one, --catalog names another"
+                ),
             },
         },
         _ => CoreError::disk(&path, "read the catalogue", e),

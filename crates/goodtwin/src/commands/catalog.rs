@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Subcommand;
@@ -12,7 +12,7 @@ use goodtwin_inference::{Catalog, CatalogReader, Encoder, Progress, build};
 use goodtwin_vision::{Compute, DeviceChoice};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::exit::{Failure, Outcome, say};
+use crate::exit::{Outcome, say};
 
 /// Options.
 #[derive(clap::Args)]
@@ -70,19 +70,8 @@ pub fn run(args: Args) -> Outcome {
             ))?;
             Ok(())
         }
-        Command::Show { catalog } => say(shown(&open(&catalog)?).trim_end()),
+        Command::Show { catalog } => say(shown(&CatalogReader::open(&catalog)?).trim_end()),
     }
-}
-
-/// A catalogue; where there is none, it is said how another is named, unless the reader knows one that was meant.
-fn open(dir: &Path) -> Result<Catalog, Failure> {
-    CatalogReader::open(dir).map_err(|e| {
-        let mut failure = Failure::from(e);
-        if failure.message.ends_with("makes one") {
-            failure.message += ", --catalog names another";
-        }
-        failure
-    })
 }
 
 /// A bar on a terminal; elsewhere a line for each tenth.
@@ -155,6 +144,7 @@ fn shown(catalog: &Catalog) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
     use std::sync::Arc;
 
     use goodtwin_core::{BagType, ContentId, DatasetWriter, Item, ItemId, Split};
@@ -204,14 +194,6 @@ mod tests {
         let out = dir.join("catalogs");
         build(&encoder, Path::new(run), &dataset, &out, &mut |_| {}).unwrap();
         CatalogReader::open(&out.join("current")).unwrap()
-    }
-
-    #[test]
-    fn where_there_is_no_catalogue_the_option_is_named() {
-        let dir = tempfile::tempdir().unwrap();
-        let failure = open(dir.path()).err().unwrap();
-        assert_eq!(failure.code, 65);
-        assert!(failure.message.ends_with("makes one, --catalog names another"), "{}", failure.message);
     }
 
     #[test]

@@ -200,7 +200,9 @@ fn what_is_not_what_the_manifest_says_is_refused_by_name() {
     let (_dir, current) = made();
     fs::remove_dir_all(current.join("thumbnails")).unwrap();
     assert!(refusal(&current).contains("no such thumbnail"));
-    assert!(refusal(Path::new("/nowhere")).contains("/nowhere: no such catalogue"));
+    let nowhere = refusal(Path::new("/nowhere"));
+    assert!(nowhere.contains("/nowhere: no such catalogue"), "{nowhere}");
+    assert!(nowhere.ends_with("`goodtwin catalog build` makes one, --catalog names another"), "{nowhere}");
 }
 
 #[test]
