@@ -6,6 +6,7 @@
 //! - [`stores`]: the files of stores: listed, tried on the demo's shops, drafted.
 //! - [`real_photographs`]: real pictures of bags, from import to search.
 //! - [`bad_input`]: what each command says of what it cannot use, and with which exit code.
+//! - [`benches`]: `bench embed` and `bench train`: figures that are whole and add up.
 //! - [`conform`]: the golden cases of each suite of `goodtwin conform`.
 //! - [`training`]: runs that repeat, go on after a kill, and say why they stop.
 //! - [`kills`]: `kill -9` while it scrapes, at thirty moments of a seed's choice; nothing is lost, nothing asked twice.
@@ -17,6 +18,7 @@
 //! - [`support`]: how the binary, the shops and the browser are run.
 
 mod bad_input;
+mod benches;
 mod conform;
 mod demo_script;
 mod interruptions;

@@ -1,15 +1,12 @@
 //! Where the time of embedding goes, stage by stage, beside a matrix multiplication and a copy.
 //!
-//! What binds a stage follows the roofline model (Williams, Waterman, Patterson 2009): the time that its multiply-adds take at
-//! the pace of a large matrix multiplication against the time that its bytes take at the pace of a large copy, both measured in
-//! the same run. Operations are those of the plain convolution: Winograd's algorithm saves most of them, so that the trunk may
-//! pass the matrix multiplication's pace.
+//! [`roofline`](goodtwin_vision::roofline) says what holds a stage back.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::{Distribution, Tensor};
+use burn::tensor::Tensor;
 use goodtwin_core::Error as CoreError;
 use goodtwin_imaging::Picture;
 use goodtwin_vision::colour::histogram;
@@ -17,7 +14,8 @@ use goodtwin_vision::embedder::framed_inputs;
 use goodtwin_vision::layers::linear;
 use goodtwin_vision::mask::MaskHead;
 use goodtwin_vision::pooling::unit;
-use goodtwin_vision::vgg16::{Block, CHANNELS, CONVOLUTIONS};
+use goodtwin_vision::roofline::{Bound, Peaks, Stage, Timed, flops, map_bytes, wait, weights};
+use goodtwin_vision::vgg16::{Block, CHANNELS};
 use goodtwin_vision::{Architecture, Compute, Pooling, Precision, Preprocess, Trunk, Weights};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -44,10 +42,9 @@ pub struct Report {
     pub precision: String,
     /// Pixels of a side.
     pub size: u32,
-    /// Billions of floating-point operations a second of a matrix multiplication of 2,048 x 2,048 on the device.
-    pub matmul_gflops: f64,
-    /// Billions of bytes a second that a large copy reads and writes, in the computer's memory.
-    pub copy_gbytes: f64,
+    /// What the stages are held against.
+    #[serde(flatten)]
+    pub peaks: Peaks,
     /// One for each batch size.
     pub batches: Vec<Batch>,
 }
@@ -69,36 +66,6 @@ pub struct Batch {
     pub waiting: f64,
 }
 
-/// One stage.
-#[derive(Clone, Debug, Serialize)]
-pub struct Stage {
-    /// What it does.
-    pub name: &'static str,
-    /// Milliseconds a picture, all cores at work.
-    pub ms: f64,
-    /// Of the time of all stages.
-    pub share: f64,
-    /// Billions of floating-point operations a second that direct convolutions would need to be as fast; none for a stage
-    /// that has none to speak of.
-    pub direct_gflops: Option<f64>,
-    /// Of [`Report::matmul_gflops`].
-    pub of_matmul: Option<f64>,
-    /// What it cannot get below.
-    pub bound: Bound,
-}
-
-/// What holds a stage back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Bound {
-    /// Multiply-adds, or the decoder's logic.
-    Compute,
-    /// The memory's pace.
-    Memory,
-    /// Reading files, here from the system's cache.
-    Disk,
-}
-
 /// What to measure.
 pub struct Bench<'a> {
     /// ImageNet's VGG16.
@@ -111,15 +78,6 @@ pub struct Bench<'a> {
     pub preprocess: &'a Preprocess,
     /// The time since any fixed moment.
     pub now: &'a dyn Fn() -> Duration,
-}
-
-/// A stage before it is set beside them: milliseconds, operations and bytes a picture.
-struct Timed {
-    name: &'static str,
-    ms: f64,
-    flops: f64,
-    bytes: f64,
-    bound: Option<Bound>,
 }
 
 /// A [`Batch`] before its stages are set beside the machine's peaks.
@@ -147,11 +105,11 @@ impl Bench<'_> {
         let measure = |batch: &usize| self.batch(&files[..*batch], &network, exact.as_ref());
         let measured = batches.iter().map(measure).collect::<Result<Vec<_>>>()?;
         // Last: on a GPU many kernels are tried for the product, and what that leaves of the memory is slower to work with.
-        let (matmul_gflops, copy_gbytes) = (self.matmul_gflops(), self.copy_gbytes());
-        let batches = measured.into_iter().map(|measured| measured.beside(matmul_gflops, copy_gbytes)).collect();
+        let peaks = Peaks::measure(self.compute, &|_, work| self.time(1, work));
+        let batches = measured.into_iter().map(|measured| measured.beside(&peaks)).collect();
         let device = self.compute.describe().to_owned();
         let (precision, size) = (self.precision.to_string(), self.preprocess.size);
-        Ok(Report { device, precision, size, matmul_gflops, copy_gbytes, batches })
+        Ok(Report { device, precision, size, peaks, batches })
     }
 
     /// Relative L2 error of `block5_pool` against the CPU's network.
@@ -174,50 +132,45 @@ impl Bench<'_> {
         let frame_bytes = self.preprocess.len() as f64;
         let input_bytes = 4.0 * frame_bytes;
         let mut bytes = vec![];
-        let disk = self.time(n, || bytes = read(files))?;
+        let disk = self.time(n, || bytes = read(files));
         let bytes = bytes.into_iter().collect::<Result<Vec<_>>>()?;
         let mut pictures = vec![];
-        let decode = self.time(n, || pictures = bytes.par_iter().map(|b| decoded(b)).collect())?;
+        let decode = self.time(n, || pictures = bytes.par_iter().map(|b| decoded(b)).collect());
         let mut frames = vec![];
-        let resize = self.time(n, || frames = pictures.par_iter().map(|p| self.preprocess.frames(p)).collect())?;
+        let resize = self.time(n, || frames = pictures.par_iter().map(|p| self.preprocess.frames(p)).collect());
         let input = || framed_inputs(&frames, self.preprocess, self.compute.device());
-        let sent = self.time(n, || wait(input()))?;
+        let sent = self.time(n, || wait(input()));
         let there = input();
-        let trunk = self.time(n, || wait(network.trunk.forward(there.clone())))?;
+        let trunk = self.time(n, || wait(network.trunk.forward(there.clone())));
         let block4 = network.trunk.forward(there);
-        let block5 = self.time(n, || wait(network.block5.forward(block4.clone())))?;
+        let block5 = self.time(n, || wait(network.block5.forward(block4.clone())));
         let maps = network.block5.forward(block4.clone());
         let error = exact.map_or(0.0, |exact| self.error(exact, &frames, maps.clone()));
-        let head = self.time(n, || wait(network.head(block4.clone(), maps.clone())))?;
-        let colours = self.time(n, || drop(colours(&frames).collect::<Vec<_>>()))?;
+        let head = self.time(n, || wait(network.head(block4.clone(), maps.clone())));
+        let colours = self.time(n, || drop(colours(&frames).collect::<Vec<_>>()));
 
         let size = self.preprocess.size;
         let photo = (3 * PHOTO.0 * PHOTO.1) as f64;
         let share_of_weights = |values: usize| 4.0 * values as f64 / n as f64;
         let dense = network.dense.weight.shape().num_elements();
+        let on_device = |name, ms| Timed { on_device: true, ..Timed::of(name, ms, None) };
         let timed = vec![
-            Timed { name: "disk", ms: disk, flops: 0.0, bytes: 0.0, bound: Some(Bound::Disk) },
-            Timed { name: "decode", ms: decode, flops: 0.0, bytes: photo, bound: Some(Bound::Compute) },
-            Timed { name: "resize", ms: resize, flops: 0.0, bytes: photo + frame_bytes, bound: None },
-            Timed { name: "input", ms: sent, flops: 0.0, bytes: frame_bytes + input_bytes, bound: None },
+            Timed::of("disk", disk, Some(Bound::Files)),
+            Timed::of("decode", decode, Some(Bound::Decoder)),
+            Timed { bytes: photo + frame_bytes, ..Timed::of("resize", resize, None) },
+            Timed { bytes: frame_bytes + input_bytes, ..Timed::of("input", sent, None) },
             Timed {
-                name: "trunk",
-                ms: trunk,
-                flops: (1..=4).map(|b| flops(b, size)).sum(),
-                bytes: input_bytes
-                    + (1..=4).map(|b| maps_bytes(b, size)).sum::<f64>()
-                    + share_of_weights(weights(1..=4)),
-                bound: None,
+                flops: flops(1..=4, size),
+                bytes: input_bytes + map_bytes(1..=4, size) + share_of_weights(weights(1..=4)),
+                ..on_device("trunk", trunk)
             },
             Timed {
-                name: "block 5",
-                ms: block5,
-                flops: flops(5, size),
-                bytes: maps_bytes(5, size) + share_of_weights(weights(5..=5)),
-                bound: None,
+                flops: flops(5..=5, size),
+                bytes: map_bytes(5..=5, size) + share_of_weights(weights(5..=5)),
+                ..on_device("block 5", block5)
             },
-            Timed { name: "head", ms: head, flops: 2.0 * dense as f64, bytes: share_of_weights(dense), bound: None },
-            Timed { name: "colours", ms: colours, flops: 0.0, bytes: frame_bytes, bound: Some(Bound::Compute) },
+            Timed { flops: 2.0 * dense as f64, bytes: share_of_weights(dense), ..on_device("head", head) },
+            Timed { bytes: frame_bytes, ..Timed::of("colours", colours, Some(Bound::Compute)) },
         ];
         let (images_per_second, waiting) = self.pipeline(files, network)?;
         let network_images_per_second = 1e3 / (trunk + block5 + head);
@@ -249,7 +202,7 @@ impl Bench<'_> {
     }
 
     /// Milliseconds a picture.
-    fn time(&self, pictures: usize, mut work: impl FnMut()) -> Result<f64> {
+    fn time(&self, pictures: usize, mut work: impl FnMut()) -> f64 {
         work();
         let mut rounds: Vec<f64> = (0..ROUNDS)
             .map(|_| {
@@ -259,50 +212,16 @@ impl Bench<'_> {
             })
             .collect();
         rounds.sort_by(f64::total_cmp);
-        Ok(1e3 * rounds[ROUNDS / 2] / pictures as f64)
-    }
-
-    fn matmul_gflops(&self) -> f64 {
-        let side = 2048;
-        let random = || Tensor::<2>::random([side, side], Distribution::Uniform(-1.0, 1.0), self.compute.device());
-        let (a, b) = (random(), random());
-        let ms = self.time(1, || wait(a.clone().matmul(b.clone())));
-        2.0 * (side as f64).powi(3) / ms.unwrap_or(f64::NAN) / 1e6
-    }
-
-    fn copy_gbytes(&self) -> f64 {
-        let from = vec![1.0f32; 32 << 20];
-        let mut to = vec![0.0f32; from.len()];
-        let chunk = 1 << 18;
-        let copy = || to.par_chunks_mut(chunk).zip(from.par_chunks(chunk)).for_each(|(t, f)| t.copy_from_slice(f));
-        8.0 * from.len() as f64 / self.time(1, copy).unwrap_or(f64::NAN) / 1e6
+        1e3 * rounds[ROUNDS / 2] / pictures as f64
     }
 }
 
 impl Measured {
-    fn beside(self, matmul_gflops: f64, copy_gbytes: f64) -> Batch {
+    fn beside(self, peaks: &Peaks) -> Batch {
         let whole: f64 = self.timed.iter().map(|t| t.ms).sum();
-        let stages = self.timed.iter().map(|t| t.beside(whole, matmul_gflops, copy_gbytes)).collect();
+        let stages = self.timed.iter().map(|t| t.beside(peaks, whole)).collect();
         let Measured { batch, error, network_images_per_second, images_per_second, waiting, .. } = self;
         Batch { batch, error, stages, network_images_per_second, images_per_second, waiting }
-    }
-}
-
-impl Timed {
-    fn beside(&self, whole: f64, matmul_gflops: f64, copy_gbytes: f64) -> Stage {
-        let gflops = (self.flops > 0.0).then(|| self.flops / self.ms / 1e6);
-        let by_roofline = match self.flops / matmul_gflops >= self.bytes / copy_gbytes {
-            true => Bound::Compute,
-            false => Bound::Memory,
-        };
-        Stage {
-            name: self.name,
-            ms: self.ms,
-            share: self.ms / whole,
-            direct_gflops: gflops,
-            of_matmul: gflops.map(|g| g / matmul_gflops),
-            bound: self.bound.unwrap_or(by_roofline),
-        }
     }
 }
 
@@ -336,33 +255,6 @@ impl Network {
 /// The histogram of each picture's colours.
 fn colours(frames: &[Vec<Picture>]) -> impl ParallelIterator<Item = Vec<f32>> {
     frames.par_iter().map(|frames| histogram(&frames[0], None))
-}
-
-/// Reading one value waits for all. The data that a tensor gives are only fetched when they are looked at.
-fn wait<const D: usize>(tensor: Tensor<D>) {
-    let one = tensor.slice(std::array::from_fn::<_, D, _>(|_| 0..1)).into_data();
-    std::hint::black_box(one.as_slice::<f32>().expect("it is f32")[0]);
-}
-
-/// Multiply-adds of a block's plain convolutions, twice.
-fn flops(block: usize, size: u32) -> f64 {
-    let pixels = f64::from(size >> (block - 1)).powi(2);
-    2.0 * pixels * weights(block..=block) as f64
-}
-
-fn weights(blocks: std::ops::RangeInclusive<usize>) -> usize {
-    let of = |block: usize| {
-        let out = CHANNELS[block - 1];
-        let first = if block == 1 { 3 } else { CHANNELS[block - 2] };
-        9 * out * (first + (CONVOLUTIONS[block - 1] - 1) * out)
-    };
-    blocks.map(of).sum()
-}
-
-/// Each convolution of a block writes its maps and the next reads them.
-fn maps_bytes(block: usize, size: u32) -> f64 {
-    let maps = f64::from(size >> (block - 1)).powi(2) * CHANNELS[block - 1] as f64;
-    8.0 * maps * CONVOLUTIONS[block - 1] as f64
 }
 
 /// Painted photographs as JPEG files: slow changes with a fine texture, as leather has.

@@ -1,22 +1,22 @@
 //! Where the time of training goes: each stage measured by itself, beside a matrix multiplication and a copy.
 //!
-//! [`report`] sets each beside them.
-
-pub mod report;
+//! [`roofline`](goodtwin_vision::roofline) sets each beside them.
 
 use std::time::Duration;
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Distribution, Tensor};
+use burn::tensor::Tensor;
 use goodtwin_core::terminal::note;
 use goodtwin_core::{Dataset, Row};
 use goodtwin_imaging::Picture;
 use goodtwin_vision::embedder::framed_inputs;
-use goodtwin_vision::vgg16::{Block, CHANNELS, CONVOLUTIONS};
+use goodtwin_vision::roofline::{self, Bound, Peaks, Timed, flops};
+use goodtwin_vision::vgg16::{Block, CHANNELS};
 use goodtwin_vision::{Architecture, Compute, NetworkSpec, Top, Trunk, Weights};
 use indicatif::ProgressBar;
 use rayon::prelude::*;
+use serde::Serialize;
 
 use crate::cache::{Source, TrunkCache};
 use crate::train::families::Families;
@@ -26,13 +26,54 @@ use crate::train::optimizer::{Optimizer, rates};
 use crate::train::plan::Batch;
 use crate::train::{batches, parameters};
 use crate::{Error, Recipe, Result, Ui};
-use report::Timed;
-pub use report::{Bound, Epochs, Report, Stage};
 
 /// Each stage is measured so often; the median counts.
 const ROUNDS: usize = 5;
 /// Without a terminal, a line is printed as often while one thing is measured.
 const SAY_EVERY: Duration = Duration::from_secs(10);
+
+/// What was measured.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The device, for people.
+    pub device: String,
+    /// The recipe's name.
+    pub recipe: String,
+    /// Pixels of a side.
+    pub size: u32,
+    /// Pictures at once.
+    pub batch: usize,
+    /// What the stages are held against.
+    #[serde(flatten)]
+    pub peaks: Peaks,
+    /// In the order of the work. Those up to the cache are paid once a picture and view, the others in each epoch.
+    pub stages: Vec<Stage>,
+    /// Milliseconds a picture of one epoch.
+    pub epochs: Epochs,
+}
+
+/// One stage.
+#[derive(Clone, Debug, Serialize)]
+pub struct Stage {
+    /// Its time beside the machine's peaks.
+    #[serde(flatten)]
+    pub measured: roofline::Stage,
+    /// Whether an epoch that reads the cache does it too.
+    pub every_epoch: bool,
+}
+
+/// Milliseconds a picture of an epoch, four ways.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Epochs {
+    /// Block 4 from the cache.
+    pub cached: f64,
+    /// The same with the trunk worked out anew, as this program does it.
+    pub uncached: f64,
+    /// The same with the trunk in the code that block 5 learns in.
+    pub uncached_same_code: f64,
+    /// Gradients through all of VGG16.
+    pub full: f64,
+}
 
 /// Measures.
 pub struct Bench<'a> {
@@ -60,16 +101,16 @@ impl Bench<'_> {
         let rows = &self.dataset.rows[..recipe.batch_size.min(self.dataset.rows.len())];
         let (n, side) = (rows.len(), preprocess.size as usize / 16);
         let device = self.compute.device();
-        let matmul_gflops = self.matmul_gflops();
-        let copy_gbytes = self.copy_gbytes();
-        let mut stages = Vec::new();
+        // What a batch reads once, a picture.
+        let a_picture = |bytes: usize| bytes as f64 / n as f64;
+        let mut once = Vec::new();
 
         let mut files = Vec::new();
         let ms = self.time("read", n, || {
             files = rows.par_iter().map(|row| Ok(self.dataset.read(row)?)).collect::<Result<Vec<_>>>()?;
             Ok(())
         })?;
-        stages.push(Timed::of("read", ms, Some(Bound::Files)));
+        once.push(Timed::of("read", ms, Some(Bound::Files)));
         let mut pictures = Vec::new();
         let ms = self.time("decode", n, || {
             let decode = |(bytes, row): (&Vec<u8>, &Row)| {
@@ -78,21 +119,22 @@ impl Bench<'_> {
             pictures = files.par_iter().zip(rows).map(decode).collect::<Result<Vec<_>, _>>()?;
             Ok(())
         })?;
-        stages.push(Timed::of("decode", ms, Some(Bound::Decoder)));
+        once.push(Timed::of("decode", ms, Some(Bound::Decoder)));
         let mut frames = Vec::new();
         let ms = self.time("resize", n, || {
             frames = pictures.par_iter().map(|picture| preprocess.frames(picture)).collect();
             Ok(())
         })?;
         let pixels = pictures.iter().map(|p| p.rgb().len()).sum::<usize>() as f64 / n as f64;
-        stages.push(Timed { bytes: pixels + preprocess.len() as f64, ..Timed::of("resize", ms, None) });
+        once.push(Timed { bytes: pixels + preprocess.len() as f64, ..Timed::of("resize", ms, None) });
 
         let trunk = Trunk::load(self.imagenet, device)?;
         let input = || framed_inputs(&frames, preprocess, device);
         let ms = self.time("trunk", n, || self.done(trunk.forward(input())))?;
         let crops = preprocess.crops.len() as f64;
-        let flops = crops * (1..=4).map(|block| flops(block, preprocess.size)).sum::<f64>();
-        stages.push(Timed { flops, ..Timed::of("trunk", ms, None) });
+        let bytes = crops * roofline::map_bytes(1..=4, preprocess.size) + a_picture(4 * roofline::weights(1..=4));
+        let flops = crops * flops(1..=4, preprocess.size);
+        once.push(Timed { flops, bytes, on_device: true, ..Timed::of("trunk", ms, None) });
         let trunk_ms = ms;
 
         let source = Source {
@@ -110,7 +152,7 @@ impl Bench<'_> {
         let ms = self.time("cache", n, || cache.values(&all, &vec![0; n]).map(drop))?;
         // Read as f16, written as f32.
         let map = crops * (CHANNELS[3] * side * side) as f64;
-        stages.push(Timed { bytes: 6.0 * map, every_epoch: true, ..Timed::of("cache", ms, None) });
+        let mut every_epoch = vec![Timed { bytes: 6.0 * map, ..Timed::of("cache", ms, None) }];
 
         let classes = self.dataset.classes();
         let learning = device.clone().autodiff();
@@ -131,15 +173,15 @@ impl Bench<'_> {
                 .loss
         };
         let forward = self.time("head forward", n, || self.done(pass(&learner).inner()))?;
-        let head = flops5(recipe, classes.len());
-        stages.push(Timed { flops: head, every_epoch: true, ..Timed::of("head forward", forward, None) });
+        let head = Timed { flops: flops5(recipe, classes.len()), on_device: true, ..Timed::of("head", 0.0, None) };
+        every_epoch.push(Timed { name: "head forward", ms: forward, ..head });
         let both = self.time("head backward", n, || {
             let gradients = GradientsParams::from_grads(pass(&learner).backward(), &learner);
             drop(gradients);
             self.sync()
         })?;
         let ms = (both - forward).max(0.0);
-        stages.push(Timed { flops: 2.0 * head, every_epoch: true, ..Timed::of("head backward", ms, None) });
+        every_epoch.push(Timed { name: "head backward", ms, flops: 2.0 * head.flops, ..head });
         let mut optimizer = Optimizer::new(recipe.optimizer.rule);
         let rates = rates(&recipe.optimizer, 1e-6);
         let mut gradients: Vec<GradientsParams> =
@@ -150,22 +192,26 @@ impl Bench<'_> {
         })?;
         // Weight, gradient and two moments in, weight and two moments out.
         let values: usize = parameters::stored(&learner).values().map(|t| t.bytes.len()).sum();
-        stages.push(Timed {
-            bytes: 7.0 * values as f64 / n as f64,
-            every_epoch: true,
-            ..Timed::of("optimiser", ms, None)
-        });
+        every_epoch.push(Timed { bytes: 7.0 * a_picture(values), on_device: true, ..Timed::of("optimiser", ms, None) });
 
         let epochs = self.epochs(&cache, &all, &mut learner, &losses, &labels, &frames, trunk_ms)?;
-        let total: f64 = stages.iter().map(|stage| stage.ms).sum();
+        // Last: on a GPU many kernels are tried for the product, and what that leaves of the memory is slower to work with.
+        let peaks = Peaks::measure(self.compute, &|what, work| {
+            self.time(what, 1, || {
+                work();
+                Ok(())
+            })
+            .expect("neither a product nor a copy fails")
+        });
+        let total: f64 = once.iter().chain(&every_epoch).map(|stage| stage.ms).sum();
+        let stage = |timed: &Timed, every_epoch| Stage { measured: timed.beside(&peaks, total), every_epoch };
         Ok(Report {
             device: self.compute.describe().into(),
             recipe: recipe.name.clone(),
             size: preprocess.size,
             batch: n,
-            matmul_gflops,
-            copy_gbytes,
-            stages: stages.into_iter().map(|stage| stage.beside(matmul_gflops, copy_gbytes, total)).collect(),
+            peaks,
+            stages: once.iter().map(|t| stage(t, false)).chain(every_epoch.iter().map(|t| stage(t, true))).collect(),
             epochs,
         })
     }
@@ -269,25 +315,6 @@ impl Bench<'_> {
         drop(tensor);
         self.sync()
     }
-
-    fn matmul_gflops(&self) -> f64 {
-        let n = 2048;
-        let device: &Device = self.compute.device();
-        let matrix = || Tensor::<2>::random([n, n], Distribution::Default, device);
-        let (a, b) = (matrix(), matrix());
-        let ms = self
-            .time("matrix product", 1, || self.done(a.clone().matmul(b.clone())))
-            .expect("a product of two matrices");
-        2.0 * (n as f64).powi(3) / ms / 1e6
-    }
-
-    fn copy_gbytes(&self) -> f64 {
-        // Larger than any cache.
-        let values = 32 << 20;
-        let ones = Tensor::<1>::ones([values], self.compute.device());
-        let ms = self.time("copy", 1, || self.done(ones.clone() * 2.0)).expect("a scaled copy");
-        2.0 * 4.0 * values as f64 / ms / 1e6
-    }
 }
 
 /// Says how far the measuring of one thing is: a bar; without a terminal a line when it begins, and one now and then.
@@ -325,30 +352,9 @@ impl Drop for Rounds<'_> {
     }
 }
 
-/// Floating-point operations of a block's convolutions for one picture of `size` pixels, two a multiply-add.
-fn flops(block: usize, size: u32) -> f64 {
-    let side = (size as usize) >> (block - 1);
-    let (out, first) = (CHANNELS[block - 1], if block == 1 { 3 } else { CHANNELS[block - 2] });
-    let channels = first * out + (CONVOLUTIONS[block - 1] - 1) * out * out;
-    (2 * 9 * channels * side * side) as f64
-}
-
 /// Block 5, the dense layer and the softmax layer, forward.
 fn flops5(recipe: &Recipe, classes: usize) -> f64 {
     let (size, dense, crops) = (recipe.preprocess.size, recipe.head.dense, recipe.preprocess.crops.len());
-    crops as f64 * flops(5, size)
+    crops as f64 * flops(5..=5, size)
         + (2 * dense * (crops * recipe.head.pooling.len(Architecture::Vgg16, size) + classes)) as f64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_multiply_adds_are_vgg16s() {
-        let trunk: f64 = (1..=4).map(|block| flops(block, 224)).sum::<f64>() / 2e9;
-        assert!((trunk - 13.96).abs() < 0.01, "{trunk}");
-        assert!((flops(5, 224) / 2e9 - 1.39).abs() < 0.01);
-        assert!((flops(3, 448) / flops(3, 224) - 4.0).abs() < 1e-9);
-    }
 }

@@ -20,6 +20,7 @@
 //! - [`checkpoint`]: a run folder's `model.json` and `model.safetensors`, written and read.
 //! - [`embedder`]: [`Embedder`]: a checkpoint that embeds pictures.
 //! - [`untouched`]: what a network of ImageNet's finds without any training: the baselines.
+//! - [`roofline`]: what a stage took in, what holds it back out.
 //! - [`error`]: the [`Error`] of this crate.
 
 pub mod activation;
@@ -39,6 +40,7 @@ pub mod pooling;
 pub mod precision;
 pub mod preprocess;
 pub mod resnet50;
+pub mod roofline;
 pub mod top;
 pub mod trunk;
 pub mod untouched;

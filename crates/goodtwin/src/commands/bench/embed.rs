@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use goodtwin_inference::bench::{Bench, Bound, Report};
+use goodtwin_inference::bench::{Bench, Report};
 use goodtwin_vision::preprocess::{Colour, Crop, Fit, Values};
 use goodtwin_vision::{Compute, DeviceChoice, Precision, Preprocess, Weights};
 
@@ -63,32 +63,9 @@ pub fn run(args: Args) -> Outcome {
 
 fn table(report: &Report) -> Outcome {
     say(format_args!("{}, {}, {} px", report.device, report.precision, report.size))?;
-    say(format_args!(
-        "a matrix multiplication: {:.0} GFLOP/s; a copy: {:.1} GB/s",
-        report.matmul_gflops, report.copy_gbytes
-    ))?;
-    say(super::DIRECT)?;
+    super::peaks(&report.peaks)?;
     for batch in &report.batches {
-        say(format_args!(
-            "\nbatch {:<8} {:>10} {:>7} {:>14} {:>9}  bound by",
-            batch.batch, "ms/picture", "share", "direct GFLOP/s", "of matmul"
-        ))?;
-        for stage in &batch.stages {
-            let or_dash = |value: Option<String>| value.unwrap_or_else(|| "-".into());
-            let bound = match stage.bound {
-                Bound::Compute => "compute",
-                Bound::Memory => "memory bandwidth",
-                Bound::Disk => "disk (cached)",
-            };
-            say(format_args!(
-                "{:<14} {:>10.3} {:>6.1}% {:>14} {:>9}  {bound}",
-                stage.name,
-                stage.ms,
-                100.0 * stage.share,
-                or_dash(stage.direct_gflops.map(|g| format!("{g:.0}"))),
-                or_dash(stage.of_matmul.map(|p| format!("{:.0}%", 100.0 * p))),
-            ))?;
-        }
+        super::stages(&format!("batch {}", batch.batch), &batch.stages)?;
         say(format_args!(
             "network alone {:.1} images/s; from file to embedding {:.1} images/s, the network waiting {:.1} % of the time",
             batch.network_images_per_second,

@@ -58,31 +58,8 @@ pub fn run(args: Args) -> Outcome {
 
 fn table(report: &Report) -> Outcome {
     say(format_args!("{}: {} pictures of {} px, recipe {}", report.device, report.batch, report.size, report.recipe))?;
-    say(format_args!(
-        "a matrix multiplication: {:.0} GFLOP/s; a copy: {:.1} GB/s",
-        report.matmul_gflops, report.copy_gbytes
-    ))?;
-    say(format_args!("{}\n", super::DIRECT))?;
-    say(format_args!(
-        "{:<14} {:>10} {:>7} {:>14} {:>9}  {}",
-        "stage", "ms/picture", "share", "direct GFLOP/s", "of matmul", "bound by"
-    ))?;
-    for stage in &report.stages {
-        let or_dash = |value: Option<String>| value.unwrap_or_else(|| "-".into());
-        let bound = format!("{:?}", stage.bound).to_lowercase();
-        let explained = match stage.explained < 1.0 {
-            true => format!(", which explains {:.0} %", 100.0 * stage.explained),
-            false => String::new(),
-        };
-        say(format_args!(
-            "{:<14} {:>10.3} {:>6.1}% {:>14} {:>9}  {bound}{explained}",
-            stage.name,
-            stage.ms,
-            100.0 * stage.share,
-            or_dash(stage.direct_gflops.map(|g| format!("{g:.0}"))),
-            or_dash(stage.of_matmul.map(|p| format!("{:.0}%", 100.0 * p))),
-        ))?;
-    }
+    super::peaks(&report.peaks)?;
+    super::stages("stage", report.stages.iter().map(|stage| &stage.measured))?;
     let e = &report.epochs;
     say(format_args!("\n{:<46} {:>10} {:>7}", "an epoch", "ms/picture", "cached"))?;
     for (name, ms) in [
