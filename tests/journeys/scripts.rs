@@ -6,8 +6,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
 
-use crate::support::{run, workspace};
+use crate::support::{binary, run, striped_folder, workspace};
 
 fn program(path: &Path, text: &str) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -76,4 +77,36 @@ fn a_benchmark_that_is_ended_ends_what_it_started() {
     kill_process(Pid::from_child(&bench), Signal::TERM).unwrap();
     assert!(!bench.wait().unwrap().success());
     assert!(!runs() && !scratch.exists(), "{told}");
+}
+
+#[test]
+fn the_ablation_table_is_made_of_pooled_runs_and_made_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (programs, out) = (dir.path().join("bin"), dir.path().join("out"));
+    program(&programs.join("cargo"), "exit 0");
+    let folder = striped_folder(dir.path(), &["broad", "narrow"], 12);
+    let rows = (0..24).map(|i| {
+        let class = ["broad", "narrow"][i / 12];
+        let row = json!({ "file_name": format!("{class}/{:02}.png", i % 12), "bag_type": class, "family": (i / 2).to_string() });
+        format!("{row}\n")
+    });
+    std::fs::write(folder.join("metadata.jsonl"), rows.collect::<String>()).unwrap();
+    let ablate = |row: &str| {
+        let mut ablate = script("ablate", &programs);
+        ablate.env("CARGO_TARGET_DIR", binary().parent().unwrap().parent().unwrap());
+        run(ablate.arg(&folder).args(["--parts", "2", "--rows", row, "--out"]).arg(&out))
+    };
+    let table = ablate("size = 48").ok().stdout;
+    let row: Vec<&str> = table.lines().last().unwrap().trim_matches('|').split(" | ").map(str::trim).collect();
+    assert_eq!((row.len(), row[0]), (6, "`size = 48`"), "{table}");
+    let recall: f64 = row[1].parse().unwrap();
+    assert!((0.0..=1.0).contains(&recall), "{table}");
+    assert_eq!(row[3..], ["–"; 3], "there are no other grounds, and nothing was trained: {table}");
+    let evaluated = || std::fs::read_dir(out.join("runs")).unwrap().map(|run| run.unwrap().path().join("evaluation.json"));
+    let written = || evaluated().map(|file| file.metadata().unwrap().modified().unwrap()).collect::<Vec<_>>();
+    let first = written();
+    assert_eq!(first.len(), 2);
+    assert_eq!(ablate("size = 48").ok().stdout, table);
+    assert_eq!(written(), first, "what is done is not done again");
+    assert_eq!(ablate("no such row").ok().stdout, "");
 }
