@@ -102,7 +102,8 @@ fn the_ablation_table_is_made_of_pooled_runs_and_made_once() {
     let recall: f64 = row[1].parse().unwrap();
     assert!((0.0..=1.0).contains(&recall), "{table}");
     assert_eq!(row[3..], ["–"; 3], "there are no other grounds, and nothing was trained: {table}");
-    let evaluated = || std::fs::read_dir(out.join("runs")).unwrap().map(|run| run.unwrap().path().join("evaluation.json"));
+    let evaluated =
+        || std::fs::read_dir(out.join("runs")).unwrap().map(|run| run.unwrap().path().join("evaluation.json"));
     let written = || evaluated().map(|file| file.metadata().unwrap().modified().unwrap()).collect::<Vec<_>>();
     let first = written();
     assert_eq!(first.len(), 2);

@@ -52,6 +52,17 @@ pub struct Ended {
 }
 
 impl Ended {
+    /// Whether it found no GPU, not even one in software, so that there is nothing to test; fails the test where `scripts/test` says
+    /// that there is a driver.
+    pub fn has_no_gpu(&self) -> bool {
+        let none = self.code == 69;
+        assert!(!none || std::env::var_os("GOODTWIN_TESTS_HAVE_GPU").is_none(), "there is a driver: {}", self.stderr);
+        if none {
+            eprintln!("skipped: {}", self.stderr);
+        }
+        none
+    }
+
     /// Fail the test unless the command ended with 0.
     #[track_caller]
     pub fn ok(self) -> Ended {

@@ -32,6 +32,7 @@ const PHOTO: (u32, u32) = (800, 600);
 /// The dense layer of the default recipe, and how much block 5 counts there.
 const DENSE: usize = 2048;
 const BLOCK5_WEIGHT: f64 = 0.35;
+const VGG16: Architecture = Architecture::Vgg16;
 
 /// What was measured.
 #[derive(Clone, Debug, Serialize)]
@@ -153,12 +154,18 @@ impl Bench<'_> {
         let photo = (3 * PHOTO.0 * PHOTO.1) as f64;
         let share_of_weights = |values: usize| 4.0 * values as f64 / n as f64;
         let dense = network.dense.weight.shape().num_elements();
+        // Mask and pooling read block 4 and block 5 each.
+        let maps_seen = 2.0 * 4.0 * Pooling::Flatten.len(VGG16, size) as f64 * (1.0 + 4.0);
         let on_device = |name, ms| Timed { on_device: true, ..Timed::of(name, ms, None) };
         let timed = vec![
             Timed::of("disk", disk, Some(Bound::Files)),
             Timed::of("decode", decode, Some(Bound::Decoder)),
             Timed { bytes: photo + frame_bytes, ..Timed::of("resize", resize, None) },
-            Timed { bytes: frame_bytes + input_bytes, ..Timed::of("input", sent, None) },
+            // A card is sent the bytes themselves.
+            Timed {
+                bytes: frame_bytes + if self.compute.is_gpu() { frame_bytes } else { input_bytes },
+                ..Timed::of("input", sent, None)
+            },
             Timed {
                 flops: flops(1..=4, size),
                 bytes: input_bytes + map_bytes(1..=4, size) + share_of_weights(weights(1..=4)),
@@ -169,7 +176,11 @@ impl Bench<'_> {
                 bytes: map_bytes(5..=5, size) + share_of_weights(weights(5..=5)),
                 ..on_device("block 5", block5)
             },
-            Timed { flops: 2.0 * dense as f64, bytes: share_of_weights(dense), ..on_device("head", head) },
+            Timed {
+                flops: MaskHead::flops(VGG16, size) + Pooling::Masked.flops(VGG16, size) + 2.0 * dense as f64,
+                bytes: maps_seen + share_of_weights(dense),
+                ..on_device("head", head)
+            },
             Timed { bytes: frame_bytes, ..Timed::of("colours", colours, Some(Bound::Compute)) },
         ];
         let (images_per_second, waiting) = self.pipeline(files, network)?;
@@ -240,7 +251,7 @@ impl Network {
         Ok(Network {
             trunk: Trunk::load(imagenet, device)?.at(precision),
             block5: if precision == Precision::F32 { block5 } else { block5.at(precision) },
-            mask: MaskHead::init(Architecture::Vgg16, device),
+            mask: MaskHead::init(VGG16, device),
             dense: LinearConfig::new(9 * CHANNELS[3] + CHANNELS[4], DENSE).init(device),
         })
     }

@@ -48,9 +48,11 @@ impl Encoder {
         let features = (self.embed)(pictures)?;
         if features.len() != pictures.len() {
             let what = format!("count is wrong: expected {}, received {}", pictures.len(), features.len());
-            return Err(Error::Embedding { what });
+            return Err(Error::Embedding { at: 0, what });
         }
-        features.iter().try_for_each(|f| Look::from(f).check(self.dim))?;
+        for (at, features) in features.iter().enumerate() {
+            Look::from(features).check(self.dim).map_err(|what| Error::Embedding { at, what })?;
+        }
         Ok(features)
     }
 }

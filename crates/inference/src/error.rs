@@ -27,6 +27,16 @@ pub enum Error {
     /// The network gave something that is no embedding of this catalogue (exit 70).
     #[error("the embedding {what}")]
     Embedding {
+        /// Of which of the pictures that were given.
+        at: usize,
+        /// What is wrong with it, with expected and received.
+        what: String,
+    },
+    /// The same of a picture whose file is known (exit 70).
+    #[error("{}: the network's embedding {what}; without this picture the others can be embedded", path.display())]
+    NoEmbedding {
+        /// The picture's file.
+        path: PathBuf,
         /// What is wrong with it, with expected and received.
         what: String,
     },
@@ -39,7 +49,7 @@ impl Error {
             Error::Core(e) => e.exit_code(),
             Error::Vision(e) => e.exit_code(),
             Error::Picture { .. } => 65,
-            Error::Embedding { .. } => 70,
+            Error::Embedding { .. } | Error::NoEmbedding { .. } => 70,
         }
     }
 }

@@ -7,7 +7,7 @@ use goodtwin_core::ContentId;
 use serde::{Deserialize, Serialize};
 
 /// The version of the layout that this program writes and reads.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 /// The manifest's own file name.
 pub const MANIFEST: &str = "catalog.json";
 /// The link to the newest catalogue, beside all of them.
@@ -30,6 +30,8 @@ pub struct Parents {
     pub model: ContentId,
     /// What was done to a picture before the network saw it.
     pub preprocess: ContentId,
+    /// How its colours were counted: [`goodtwin_vision::colour::VERSION`].
+    pub colours: u32,
     /// The data set whose pictures these are.
     pub dataset: ContentId,
 }

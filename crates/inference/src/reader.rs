@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use goodtwin_core::dataset::read_json_lines;
 use goodtwin_core::{BagType, ContentId, Error as CoreError, Row};
+use goodtwin_imaging::{Format, complete};
 use goodtwin_vision::{Compute, Features, colour};
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
@@ -15,7 +16,7 @@ use crate::manifest::{
     COLOURS, CURRENT, CatalogManifest, EMBEDDINGS, FORMAT, FileEntry, ITEMS, MANIFEST, TENSOR, Thumbnails,
     thumbnail_path,
 };
-use crate::{Encoder, Error, Result};
+use crate::{Encoder, Result};
 
 /// What is known of how a picture looks.
 #[derive(Clone, Copy, Debug)]
@@ -28,10 +29,9 @@ pub struct Look<'a> {
 
 impl Look<'_> {
     /// Refuse what is no embedding of `dim` values, or no colours.
-    pub(crate) fn check(&self, dim: usize) -> Result<()> {
-        check_unit(self.embedding, dim).map_err(|what| Error::Embedding { what })?;
-        let of_colours = |what| Error::Embedding { what: format!("of the picture's colours {what}") };
-        check_unit(self.colour, colour::LEN).map_err(of_colours)
+    pub(crate) fn check(&self, dim: usize) -> Result<(), String> {
+        check_unit(self.embedding, dim)?;
+        check_unit(self.colour, colour::LEN).map_err(|what| format!("of the picture's colours {what}"))
     }
 }
 
@@ -108,7 +108,8 @@ impl Catalog {
         Ok(encoder)
     }
 
-    /// Refuse to compare this catalogue with the embeddings of another network or another preprocessing.
+    /// Refuse to compare this catalogue with the embeddings of another network or another preprocessing, or with colours that were
+    /// counted in another way.
     ///
     /// # Errors
     /// [`CoreError::Mismatch`] naming the part that differs; expected is the encoder's, received the catalogue's.
@@ -118,6 +119,7 @@ impl Catalog {
         let parts = [
             ("the preprocessing that made the catalogue", encoder.preprocess.as_str(), parents.preprocess.as_str()),
             ("the model that made the catalogue", encoder.model.as_str(), parents.model.as_str()),
+            ("how colours are counted", &colour::VERSION.to_string(), &parents.colours.to_string()),
             ("the length of a vector", &encoder.dim.to_string(), &self.manifest.dim.to_string()),
         ];
         for (part, expected, received) in parts {
@@ -127,7 +129,7 @@ impl Catalog {
     }
 }
 
-/// Reads a catalogue and checks all of it: format, id, sizes, hashes, vectors, thumbnails.
+/// Reads a catalogue and checks it: format, id, sizes, hashes, vectors, and that no thumbnail is missing.
 pub struct CatalogReader;
 
 impl CatalogReader {
@@ -280,9 +282,10 @@ impl Reusable {
         self.by_picture.get(picture).map(|&n| catalog.look(n))
     }
 
-    /// The file of a picture's thumbnail, if it is known and was made in the same way.
+    /// The file of a picture's thumbnail, if it is known, was made in the same way and is whole.
     pub(crate) fn thumbnail(&self, picture: &ContentId, made: Thumbnails) -> Option<PathBuf> {
         let catalog = self.catalog.as_ref().filter(|c| c.manifest.thumbnails == made)?;
-        self.by_picture.contains_key(picture).then(|| catalog.thumbnail(picture))
+        let file = self.by_picture.contains_key(picture).then(|| catalog.thumbnail(picture))?;
+        complete::check(Format::Jpeg, &std::fs::read(&file).ok()?).is_ok().then_some(file)
     }
 }

@@ -3,9 +3,9 @@
 use goodtwin_core::{Availability, BagType, Condition, Currency, Exchange, Item, Label, Money, Row, config};
 use serde::Serialize;
 
-use crate::Result;
 use crate::reader::{Catalog, Look, item_key};
 use crate::scan::Space;
+use crate::{Error, Result};
 
 /// Which items may be twins. An item that does not say what a filter asks about is left out; one of a conventional store is
 /// no twin whatever is asked.
@@ -106,7 +106,7 @@ impl Catalog {
         k: usize,
         exchange: &Exchange,
     ) -> Result<Vec<Twin<'_>>> {
-        query.check(self.manifest.dim)?;
+        query.check(self.manifest.dim).map_err(|what| Error::Embedding { at: 0, what })?;
         let shape = query.embedding.iter().map(|v| v * (1.0 - colour_weight));
         let both: Vec<f32> = shape.chain(query.colour.iter().map(|v| v * colour_weight)).collect();
         let space = Space { vectors: &self.vectors, groups: &self.groups };

@@ -50,10 +50,11 @@ pub struct Progress {
 
 /// Embed every picture of a data set and put the catalogue at `out/<first digits of its id>`, with `out/current` pointing to
 /// it. Vectors and thumbnails of pictures that the current catalogue has by the same model and preprocessing are taken
-/// over. Until the last step nothing changes for readers; on any error nothing changes at all.
+/// over. Until the last step, and on any error, nothing changes for readers.
 ///
 /// # Errors
-/// [`Error::Picture`] naming the first picture that cannot be read (exit 65); a disk failure (74).
+/// [`Error::Picture`] naming the first picture that cannot be read (exit 65), [`Error::NoEmbedding`] naming the first of which the
+/// network makes none (70); a disk failure (74); a run whose path is no text (65).
 pub fn build(
     encoder: &Encoder,
     run: &Path,
@@ -69,6 +70,11 @@ pub fn build(
             "expected a link to a catalogue, received a folder; rename it",
         );
         return Err(CoreError::create(&current, "swap the link", why).into());
+    }
+    let run = RunPath::new(run);
+    if serde_json::to_string(&run).is_err() {
+        let what = "the run's path is not UTF-8, and the catalogue's manifest names it: rename the folder";
+        return Err(CoreError::data(run.absolute, what).into());
     }
     let known = Reusable::open(&current, encoder);
     // A conventional store's items are for evaluation alone: what is not in a catalogue cannot be offered.
@@ -91,9 +97,13 @@ pub fn build(
     let look = |row: &Row| fresh.get(&row.sha256).map(Look::from).or_else(|| known.look(&row.sha256));
     let looks: Vec<Look<'_>> =
         rows.iter().map(|row| look(row).expect("each picture is either known or was embedded")).collect();
-    let parents =
-        Parents { model: encoder.model.clone(), preprocess: encoder.preprocess.clone(), dataset: dataset.id().clone() };
-    let manifest = write_files(staged.path(), &rows, &looks, parents, RunPath::new(run), encoder.dim)?;
+    let parents = Parents {
+        model: encoder.model.clone(),
+        preprocess: encoder.preprocess.clone(),
+        colours: colour::VERSION,
+        dataset: dataset.id().clone(),
+    };
+    let manifest = write_files(staged.path(), &rows, &looks, parents, run, encoder.dim)?;
 
     let path = out.join(manifest.id.short());
     staged.publish_as(&path)?;
@@ -125,7 +135,11 @@ fn embed_all(
         (hashes, decoded.into_iter().collect::<Result<Vec<_>>>())
     };
     ahead(rows.chunks(BATCH), prepare, |(hashes, pictures)| {
-        let features = encoder.embed(&pictures?)?;
+        let named = |e| match e {
+            Error::Embedding { at, what } => Error::NoEmbedding { path: dataset.path(rows[embedded.len() + at]), what },
+            other => other,
+        };
+        let features = encoder.embed(&pictures?).map_err(named)?;
         embedded.extend(hashes.into_iter().zip(features));
         progress(Progress { done: embedded.len(), total: rows.len() });
         Ok::<(), Error>(())

@@ -11,9 +11,10 @@ use goodtwin_core::terminal::note;
 use goodtwin_core::{Dataset, Row};
 use goodtwin_imaging::Picture;
 use goodtwin_vision::embedder::framed_inputs;
+use goodtwin_vision::mask::MaskHead;
 use goodtwin_vision::roofline::{self, Bound, Peaks, Timed, flops};
 use goodtwin_vision::vgg16::{Block, CHANNELS};
-use goodtwin_vision::{Architecture, Compute, NetworkSpec, Top, Trunk, Weights};
+use goodtwin_vision::{Architecture, Compute, NetworkSpec, Pooling, Top, Trunk, Weights};
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -173,15 +174,16 @@ impl Bench<'_> {
                 .loss
         };
         let forward = self.time("head forward", n, || self.done(pass(&learner).inner()))?;
-        let head = Timed { flops: flops5(recipe, classes.len()), on_device: true, ..Timed::of("head", 0.0, None) };
-        every_epoch.push(Timed { name: "head forward", ms: forward, ..head });
+        let learns = flops5(recipe, classes.len());
+        let head = Timed { on_device: true, ..Timed::of("head", 0.0, None) };
+        every_epoch.push(Timed { name: "head forward", ms: forward, flops: learns + flops_seen(recipe), ..head });
         let both = self.time("head backward", n, || {
             let gradients = GradientsParams::from_grads(pass(&learner).backward(), &learner);
             drop(gradients);
             self.sync()
         })?;
         let ms = (both - forward).max(0.0);
-        every_epoch.push(Timed { name: "head backward", ms, flops: 2.0 * head.flops, ..head });
+        every_epoch.push(Timed { name: "head backward", ms, flops: 2.0 * learns, ..head });
         let mut optimizer = Optimizer::new(recipe.optimizer.rule);
         let rates = rates(&recipe.optimizer, 1e-6);
         let mut gradients: Vec<GradientsParams> =
@@ -350,6 +352,13 @@ impl Drop for Rounds<'_> {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// What is worked out of the maps beside the layers that learn: where the bag is, and the grid over it.
+fn flops_seen(recipe: &Recipe) -> f64 {
+    let (size, pooling) = (recipe.preprocess.size, recipe.head.pooling);
+    let mask = if pooling == Pooling::Masked { MaskHead::flops(Architecture::Vgg16, size) } else { 0.0 };
+    recipe.preprocess.crops.len() as f64 * (mask + pooling.flops(Architecture::Vgg16, size))
 }
 
 /// Block 5, the dense layer and the softmax layer, forward.

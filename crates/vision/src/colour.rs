@@ -14,6 +14,9 @@ use crate::activation::Activation;
 const CELLS: [usize; 3] = [4, 7, 7];
 /// The least and the greatest value along each; what is beyond counts as the last cell.
 const RANGE: [(f32, f32); 3] = [(0.0, 1.0), (-0.24, 0.24), (-0.24, 0.24)];
+/// Which histogram this is: histograms of different ones are not compared. It goes up with whatever changes a value of one, here or
+/// in what the mask's places are to a pixel.
+pub const VERSION: u32 = 2;
 /// Values of a histogram.
 pub const LEN: usize = CELLS[0] * CELLS[1] * CELLS[2];
 
@@ -130,6 +133,19 @@ mod tests {
                 assert!((value - expected).abs() < 1e-3, "{rgb:?}: {value}, expected {expected}");
             }
         }
+    }
+
+    #[test]
+    fn another_histogram_has_another_version() {
+        let rgb: Vec<u8> = (0..24 * 24 * 3u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let bag = Activation { height: 2, width: 2, values: vec![1.0, 0.5, 0.25, 0.0] };
+        let found = histogram(&Picture::new(24, 24, rgb), Some(&bag));
+        let expected = [(109, 0.453), (134, 0.374), (131, 0.360), (85, 0.288)];
+        assert!(
+            VERSION == 2 && expected.iter().all(|(cell, value)| (found[*cell] - value).abs() < 2e-3),
+            "a new histogram wants a new version: {VERSION}, {:?}",
+            expected.map(|(cell, _)| found[cell])
+        );
     }
 
     #[test]

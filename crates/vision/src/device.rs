@@ -148,3 +148,14 @@ mod gpu {
         Err(Error::Unavailable("--device gpu: this goodtwin was built without the cargo feature `gpu`".into()))
     }
 }
+
+/// For tests: a GPU, software included. Where `scripts/test` says that there is a driver for one, a test does without none.
+#[cfg(all(test, feature = "gpu"))]
+pub(crate) fn any_gpu() -> Option<Compute> {
+    let gpu = Compute::choose(DeviceChoice::Gpu).inspect_err(|e| eprintln!("skipped: {e}")).ok();
+    assert!(
+        gpu.is_some() || std::env::var_os("GOODTWIN_TESTS_HAVE_GPU").is_none(),
+        "there is a driver, but no adapter"
+    );
+    gpu
+}

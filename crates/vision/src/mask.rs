@@ -51,6 +51,15 @@ impl MaskHead {
         .no_grad()
     }
 
+    /// Floating-point operations of one picture of `size` pixels.
+    pub fn flops(trunk: Architecture, size: u32) -> f64 {
+        let ([block4, block5], [side4, side5]) = (trunk.channels(), trunk.sides(size));
+        let (places4, places5) = (side4 * side4, side5 * side5);
+        let means = block4 + block5;
+        let wide = 9 * (HIDDEN + 1) * places4;
+        (2 * HIDDEN * (block4 * places4 + block5 * places5 + means + wide)) as f64
+    }
+
     /// The same with an undecided last layer, and ready to learn.
     pub fn undecided(self, device: &Device) -> MaskHead {
         struct Learn;

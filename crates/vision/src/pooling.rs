@@ -35,6 +35,12 @@ impl Pooling {
         }
     }
 
+    /// Floating-point operations of one picture of `size` pixels, where they are products of matrices.
+    pub fn flops(self, trunk: Architecture, size: u32) -> f64 {
+        let ([block4, _], [side, _]) = (trunk.channels(), trunk.sides(size));
+        if self == Pooling::Masked { (2 * CELLS * CELLS * block4 * side * side) as f64 } else { 0.0 }
+    }
+
     /// Block 4 and block 5 in, `[n, len]` out. `weight` is how much block 5 counts where both are seen, `mask`
     /// `[n, 1, h, w]` how much of each place of block 4 is bag: where nobody says, all is.
     pub fn forward(self, block4: Tensor<4>, block5: Tensor<4>, weight: f64, mask: Option<Tensor<4>>) -> Tensor<2> {

@@ -8,7 +8,8 @@ use burn::tensor::{FloatDType, Tensor};
 
 use crate::{Compute, Error, Result};
 
-/// The numbers of weights and maps; what is worked out of the maps is always in f32.
+/// The numbers in which a GPU multiplies: of weights and tiles where its own kernels do, of weights and maps where Burn's do. What is
+/// worked out of a block's maps is always in f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
     /// 24 bits, 8 of range.

@@ -109,7 +109,7 @@ impl Timed {
             None if compute >= memory => (Bound::Compute, compute),
             None => (Bound::Memory, memory),
         };
-        let gflops = (self.flops > 0.0).then(|| self.flops / self.ms / 1e6);
+        let gflops = (self.flops > 0.0 && self.ms > 0.0).then(|| self.flops / self.ms / 1e6);
         Stage {
             name: self.name,
             ms: self.ms,
@@ -117,7 +117,8 @@ impl Timed {
             direct_gflops: gflops,
             of_matmul: gflops.map(|g| g / peaks.matmul_gflops),
             bound,
-            explained: (least / self.ms).min(1.0),
+            // Of no time at all any bound explains the whole.
+            explained: if least < self.ms { least / self.ms } else { 1.0 },
         }
     }
 }
@@ -197,6 +198,8 @@ mod tests {
         assert_eq!(stage(0.0, 1e7, false).explained, 1.0, "the computer's memory is slower");
         let known = Timed::of("x", 2.0, Some(Bound::Decoder)).beside(&peaks, 8.0);
         assert_eq!((known.bound, known.explained), (Bound::Decoder, 1.0));
+        let at_once = Timed { flops: 1e8, ..Timed::of("x", 0.0, None) }.beside(&peaks, 8.0);
+        assert_eq!((at_once.direct_gflops, at_once.explained), (None, 1.0));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! VGG16's thirteen convolutions (Simonyan and Zisserman 2014, configuration D): in Burn where they learn or are on a GPU, by
-//! [`cpu`](crate::cpu) where their weights are fixed and on the CPU.
+//! VGG16's thirteen convolutions (Simonyan and Zisserman 2014, configuration D): in Burn where they learn, by
+//! [`cpu`](crate::cpu) or `gpu` where their weights are fixed.
 
 use std::sync::Arc;
 
@@ -122,6 +122,15 @@ impl Block {
         pool(self.convolved(x.cast(numbers)))
     }
 
+    /// How many pictures of a batch its code for a GPU works out at once; none where it has none.
+    fn images_at_once(&self, x: &Tensor<4>) -> Option<usize> {
+        match self.fixed.as_deref() {
+            #[cfg(feature = "gpu")]
+            Some(Fixed::Gpu(fixed)) => fixed.images_at_once(x),
+            _ => None,
+        }
+    }
+
     /// The same without the pool, by Burn.
     pub fn convolved(&self, x: Tensor<4>) -> Tensor<4> {
         self.convs.iter().fold(x, |x, conv| relu(conv.forward(x)))
@@ -171,7 +180,15 @@ impl Trunk {
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match &self.0 {
             Frozen::Cpu(convolutions) => run(convolutions, x),
-            Frozen::Gpu(blocks) => blocks.iter().fold(x, |x, block| block.reduced(x)).cast(FloatDType::F32),
+            Frozen::Gpu(blocks) => {
+                let through = |x| blocks.iter().fold(x, |x, block| block.reduced(x)).cast(FloatDType::F32);
+                // In pieces to the end: a block's maps of all pictures may be more than a buffer takes, what comes out is not.
+                let images = x.dims()[0];
+                match blocks[0].images_at_once(&x).filter(|at_once| *at_once < images) {
+                    Some(at_once) => Tensor::cat(x.split(at_once, 0).into_iter().map(through).collect(), 0),
+                    None => through(x),
+                }
+            }
         }
     }
 }
@@ -195,6 +212,26 @@ mod tests {
     use burn::tensor::Distribution;
 
     use super::*;
+
+    #[cfg(feature = "gpu")]
+    #[test]
+    fn a_batch_goes_through_a_gpu_in_even_pieces() {
+        let Some(gpu) = crate::device::any_gpu() else { return };
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../checkpoints/vgg16-imagenet-f16.safetensors");
+        let weights = Weights::load(&file).unwrap();
+        let cpu = Device::flex();
+        let x = Tensor::<4>::random([5, 3, 32, 32], Distribution::Normal(0.0, 60.0), &cpu);
+        let there = Trunk::load(&weights, gpu.device()).unwrap();
+        let Frozen::Gpu(blocks) = &there.0 else { panic!("it is on a GPU") };
+        // Of these sizes the maps at work, in tests, are those of two pictures.
+        assert_eq!(blocks[0].images_at_once(&x.clone().to_device(gpu.device())), Some(2));
+        let received = there.forward(x.clone().to_device(gpu.device())).to_device(&cpu);
+        let expected = Trunk::load(&weights, &cpu).unwrap().forward(x);
+        assert_eq!(received.dims(), [5, 512, 2, 2]);
+        let square = |x: Tensor<4>| x.powf_scalar(2.0).sum().into_scalar::<f32>();
+        let error = (square(received - expected.clone()) / square(expected)).sqrt();
+        assert!(error < 1e-4, "{error}");
+    }
 
     /// Mesa's software Vulkan has no halves, so that the code that a GPU runs is tested on Burn's CPU backend.
     #[test]

@@ -23,6 +23,11 @@ pub struct Stored {
     pub bytes: Vec<u8>,
 }
 
+/// A tensor that torchvision's ResNet-50 has, and how its file is brought in.
+const TORCHVISION: &str = "layer1.0.conv1.weight";
+const TORCHVISIONS: &str =
+    "torchvision's names; `goodtwin weights import --network resnet50 FILE` puts ours in their place";
+
 /// The tensors of one file.
 #[derive(Clone, Debug)]
 pub struct Weights {
@@ -43,12 +48,12 @@ impl Weights {
         let mut tensors = BTreeMap::new();
         for (name, view) in file.tensors() {
             if !matches!(view.dtype(), Dtype::F16 | Dtype::F32) {
-                return Err(Error::Tensor {
-                    path: path.into(),
-                    name,
-                    expected: "F16 or F32".into(),
-                    received: format!("{:?}", view.dtype()),
-                });
+                let mut received = format!("{:?}", view.dtype());
+                // Which has counts of batches as whole numbers.
+                if file.names().iter().any(|name| *name == TORCHVISION) {
+                    received += &format!(", beside {TORCHVISIONS}");
+                }
+                return Err(Error::Tensor { path: path.into(), name, expected: "F16 or F32".into(), received });
             }
             let stored = Stored { shape: view.shape().to_vec(), dtype: view.dtype(), bytes: view.data().to_vec() };
             tensors.insert(name, stored);
@@ -103,14 +108,8 @@ impl Weights {
             received,
         };
         let stored = self.tensors.get(name).ok_or_else(|| {
-            let torchvision = self.tensors.contains_key("layer1.0.conv1.weight");
-            refuse(match torchvision {
-                true => {
-                    "torchvision's names; `goodtwin weights import --network resnet50 FILE` puts ours in their place"
-                        .into()
-                }
-                false => "no such tensor".into(),
-            })
+            let torchvision = self.tensors.contains_key(TORCHVISION);
+            refuse(if torchvision { TORCHVISIONS } else { "no such tensor" }.into())
         })?;
         if stored.shape != shape {
             return Err(refuse(format!("shape {:?}", stored.shape)));
@@ -173,4 +172,27 @@ pub fn serialize_with(tensors: &BTreeMap<String, Stored>, about: Option<(&str, S
     });
     let about = about.map(|(key, text)| [(key.to_owned(), text)].into());
     safetensors::serialize(views, about).expect("the header is made of names and shapes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As torchvision has them today, with a count of batches beside each normalisation, and as it had them once.
+    #[test]
+    fn whoever_gives_torchvisions_file_is_told_how_it_is_brought_in() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("resnet50.safetensors");
+        for counted in [true, false] {
+            let mut tensors = BTreeMap::from([(TORCHVISION.to_string(), Stored::from_f32(&[1], &[0.0]))]);
+            if counted {
+                let count = Stored { shape: vec![1], dtype: Dtype::I64, bytes: vec![0; 8] };
+                tensors.insert("bn1.num_batches_tracked".into(), count);
+            }
+            std::fs::write(&path, serialize(&tensors)).unwrap();
+            let error = crate::Architecture::Resnet50.load(&path).unwrap_err().to_string();
+            assert!(error.contains("`goodtwin weights import --network resnet50 FILE`"), "{error}");
+            assert_eq!(error.contains("I64"), counted, "{error}");
+        }
+    }
 }

@@ -16,7 +16,12 @@ use goodtwin_vision::{
 };
 
 fn gpu() -> Option<Compute> {
-    Compute::choose(DeviceChoice::Gpu).inspect_err(|e| eprintln!("skipped: {e}")).ok()
+    let gpu = Compute::choose(DeviceChoice::Gpu).inspect_err(|e| eprintln!("skipped: {e}")).ok();
+    assert!(
+        gpu.is_some() || std::env::var_os("GOODTWIN_TESTS_HAVE_GPU").is_none(),
+        "there is a driver, but no adapter"
+    );
+    gpu
 }
 
 fn workspace() -> std::path::PathBuf {

@@ -86,7 +86,7 @@ fn look(encoder: &Encoder, bytes: &Bytes) -> Result<Query, Problem> {
     let picture = Picture::decode(bytes).map_err(|refusal| Problem::refused(&refusal))?;
     let features = match encoder.embed(std::slice::from_ref(&picture)) {
         Ok(mut features) => features.pop().ok_or_else(|| Problem::internal("one picture, no features"))?,
-        Err(Error::Embedding { what }) => {
+        Err(Error::Embedding { what, .. }) => {
             tracing::error!("the network failed on a photo: the embedding {what}");
             let text = "The photo was read, but nothing was seen in it. Please choose another one.";
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "Nothing to be seen", text));

@@ -192,8 +192,8 @@ fn what_is_not_what_the_manifest_says_is_refused_by_name() {
     };
     assert!(change(ITEMS, "The a", "The z").contains("items.jsonl: the SHA-256 does not match"));
     assert!(
-        change(MANIFEST, "\"format\": 2", "\"format\": 9")
-            .contains("format does not match: expected 2, received 9: `goodtwin catalog build`")
+        change(MANIFEST, "\"format\": 3", "\"format\": 9")
+            .contains("format does not match: expected 3, received 9: `goodtwin catalog build`")
     );
     assert!(change(MANIFEST, "\"count\": 3", "\"count\": 4").contains("id does not match"));
     assert!(change(MANIFEST, "{", "[").contains("not a catalogue's manifest"));
@@ -271,4 +271,71 @@ fn a_conventional_stores_items_get_into_no_catalogue_and_are_no_twins() {
     data.rows.retain(|row| row.item.as_ref().unwrap().evaluation_only);
     let error = build(&encoder, Path::new("run"), &data, &dir.path().join("none"), &mut |_| {}).unwrap_err();
     assert_eq!(error.exit_code(), 65, "{error}");
+}
+
+#[test]
+fn a_picture_without_an_embedding_is_named_and_nothing_changes() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(&dir.path().join("data"), &[Offer::new("a", &[RED]), Offer::new("b", &[GREEN, BLUE])]);
+    let (encoder, _) = colour_encoder("m");
+    let embed = encoder.embed.clone();
+    // As a network whose last layer rectifies makes of a picture that it sees nothing in.
+    let blind = move |pictures: &[Picture]| {
+        let mut features = embed(pictures)?;
+        let green = |p: &Picture| p.rgb()[1] > 200;
+        pictures.iter().zip(&mut features).filter(|(p, _)| green(p)).for_each(|(_, f)| f.embedding.fill(0.0));
+        Ok(features)
+    };
+    let encoder = Encoder { embed: Arc::new(blind), ..encoder };
+    let out = dir.path().join("catalogs");
+    let error = build(&encoder, Path::new("run"), &data, &out, &mut |_| {}).unwrap_err();
+    assert_eq!(error.exit_code(), 70);
+    let green = data.rows.iter().find(|row| Picture::decode(&data.read(row).unwrap()).unwrap().rgb()[1] > 200).unwrap();
+    let says = format!("{}: the network's embedding has an L2 norm of 0: expected 1", data.path(green).display());
+    assert!(error.to_string().starts_with(&says), "{error}");
+    assert_eq!(names(&out), [""; 0], "no staging is left");
+}
+
+#[test]
+fn a_thumbnail_that_was_cut_off_is_made_anew() {
+    let (dir, current) = made();
+    let catalog = CatalogReader::open(&current).unwrap();
+    let thumbnail = catalog.thumbnail(&catalog.rows[0].sha256);
+    let whole = fs::read(&thumbnail).unwrap();
+    fs::write(&thumbnail, &whole[..whole.len() / 2]).unwrap();
+    // Another item, so that it is another catalogue.
+    let offers = [Offer::new("b", &[RED, GREEN]), Offer::new("a", &[BLUE]), Offer::new("c", &[[9, 9, 9]])];
+    let data = dataset(&dir.path().join("next"), &offers);
+    let built = make(&colour_encoder("m").0, &data, &dir.path().join("catalogs"));
+    assert_eq!((built.embedded, built.reused), (1, 3));
+    assert_eq!(fs::read(built.path.join(thumbnail_path(&catalog.rows[0].sha256))).unwrap(), whole);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_whose_path_is_no_text_is_refused_before_any_work() {
+    use std::os::unix::ffi::OsStrExt;
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(&dir.path().join("data"), &[Offer::new("a", &[RED])]);
+    let (encoder, seen) = colour_encoder("m");
+    let run = Path::new(std::ffi::OsStr::from_bytes(b"runs/\xff"));
+    let error = build(&encoder, run, &data, &dir.path().join("catalogs"), &mut |_| {}).unwrap_err();
+    assert_eq!((error.exit_code(), seen.load(Ordering::SeqCst)), (65, 0));
+    assert!(error.to_string().contains("not UTF-8"), "{error}");
+}
+
+#[test]
+fn colours_that_were_counted_in_another_way_are_not_compared() {
+    let (dir, current) = made();
+    let mut manifest = CatalogReader::open(&current).unwrap().manifest;
+    manifest.parents.colours -= 1;
+    manifest.id = manifest.work_out_id();
+    fs::write(current.join(MANIFEST), serde_json::to_vec(&manifest).unwrap()).unwrap();
+    let (encoder, _) = colour_encoder("m");
+    let error = CatalogReader::open(&current).unwrap().check_model(&encoder).unwrap_err();
+    let says = format!("how colours are counted does not match: expected {}", colour::VERSION);
+    assert!(error.exit_code() == 65 && error.to_string().contains(&says), "{error}");
+    let data = dataset(&dir.path().join("next"), &[Offer::new("a", &[BLUE])]);
+    let built = make(&encoder, &data, &dir.path().join("catalogs"));
+    assert_eq!((built.embedded, built.reused), (1, 0));
 }

@@ -81,9 +81,15 @@ impl RunCard {
     }
 
     /// Write the card.
+    ///
+    /// # Errors
+    /// Exit 65 where the path of data set, weights or cache is not UTF-8, exit 74 where the disk refuses.
     pub fn write(&self, run: &Path) -> Result<()> {
-        let json = serde_json::to_vec_pretty(self).expect("our own types have string keys and serialise");
-        Ok(atomic::write(&run.join(NAME), &json)?)
+        let path = run.join(NAME);
+        let json = serde_json::to_vec_pretty(self).map_err(|e| {
+            CoreError::data(&path, format!("{e}: it names data set, weights and cache; rename the folder"))
+        })?;
+        Ok(atomic::write(&path, &json)?)
     }
 
     /// What a checkpoint of the run carries.

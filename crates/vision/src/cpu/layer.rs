@@ -44,10 +44,17 @@ impl Layer {
     }
 
     fn weights(&self, shape: &Shape, steps: &Steps) -> &[f32] {
-        match shape.m {
-            4 => self.transformed[0].get_or_init(|| self.transform::<F4, 6, 4>(steps.panel)),
-            _ => self.transformed[1].get_or_init(|| self.transform::<F6, 8, 6>(steps.panel)),
+        let place = &self.transformed[usize::from(shape.m != 4)];
+        if let Some(transformed) = place.get() {
+            return transformed;
         }
+        // Not within the lock: a thread that waits for its share of this work may take another batch's, which asks for the same
+        // weights. At worst two threads transform them, to the same bytes.
+        let transformed = match shape.m {
+            4 => self.transform::<F4, 6, 4>(steps.panel),
+            _ => self.transform::<F6, 8, 6>(steps.panel),
+        };
+        place.get_or_init(|| transformed)
     }
 
     /// `U [slab out][frequency][panel][in][panel's width]`.

@@ -151,7 +151,8 @@ pub unsafe fn kernel<S: Simd, const ROWS: usize, const WIDE: usize, const STRIDE
     b: &[f32],
     c: &mut [f32],
 ) {
-    // SAFETY: of all loads and stores: `multiply` and `first` cut the slices to measure.
+    // SAFETY: of all loads and stores: `multiply` and `first` give A from its first row on and C from its first value, `layer` has
+    // made both long enough for all rows, and B is cut to measure.
     unsafe {
         let mut sums = [[S::splat(0.0); WIDE]; ROWS];
         let mut b_at = 0usize;

@@ -12,7 +12,7 @@
 //! No kernel is chosen by trying, so that the first batch need not wait for that, and a card gives the same bits each time.
 
 // Each kernel asks whether its thread has work, or is launched for whole pieces; its other indices follow from the shapes that
-// are asserted here.
+// are asserted here. Buffers that a kernel takes without strides are ours: made here, or of `Tensor::from_data`, and so dense.
 #![allow(unsafe_code)]
 
 mod matmul;
@@ -34,9 +34,10 @@ use crate::cpu::{F4, filter};
 use crate::{Precision, Preprocess};
 use winograd::{A, M, PRODUCTS};
 
-/// Values of the tiles at work, before and after the product each: what a block needs grows with it and not with the batch.
+/// Values of the tiles at work, before and after the product each. What a block needs beside its maps grows with it and not with
+/// the batch.
 const TILE_VALUES: usize = if cfg!(test) { 1 << 19 } else { 24 << 20 };
-/// Values of a block's largest maps at work, where the driver gives buffers as large: some give gigabytes, Mesa's software 128 MiB.
+/// Values of the largest maps at work, where the driver gives buffers as large: some give gigabytes, Mesa's software 128 MiB.
 const MAP_VALUES: usize = if cfg!(test) { 1 << 17 } else { 96 << 20 };
 /// Below this many channels a convolution is worked out directly.
 const FEW: usize = 8;
@@ -100,12 +101,19 @@ impl Convolutions {
         Convolutions { layers: self.layers.iter().map(layer).collect(), precision }
     }
 
-    /// `[n, c, h, w]` to `[n, c_out, h / 2, w / 2]`; none where the maps are not on a GPU, or carry gradients.
-    pub fn forward(&self, x: Tensor<4>) -> Option<Tensor<4>> {
+    /// How many images are worked out at once, as even a part of the batch as can be: in a driver's largest buffer, or in
+    /// [`MAP_VALUES`], are the block's largest maps. None where the maps are not on a GPU.
+    pub fn images_at_once(&self, x: &Tensor<4>) -> Option<usize> {
         let [images, _, height, width] = x.dims();
         let most = self.layers.iter().map(|layer| layer.channels[1]).max()?;
-        let buffer = primitive(x.clone())?.client.properties().memory.max_page_size as usize / size_of::<f32>();
-        let at_once = (buffer.min(MAP_VALUES) / (height * width * most)).max(1);
+        let at_once = (largest_buffer(x)?.min(MAP_VALUES) / (height * width * most)).max(1);
+        Some(images.div_ceil(images.div_ceil(at_once)))
+    }
+
+    /// `[n, c, h, w]` to `[n, c_out, h / 2, w / 2]`; none where the maps are not on a GPU, or carry gradients, or are so large that
+    /// no buffer takes one picture's tiles.
+    pub fn forward(&self, x: Tensor<4>) -> Option<Tensor<4>> {
+        let (images, at_once) = (x.dims()[0], self.images_at_once(&x)?);
         if images <= at_once {
             return self.forward_whole(x);
         }
@@ -116,6 +124,9 @@ impl Convolutions {
     fn forward_whole(&self, x: Tensor<4>) -> Option<Tensor<4>> {
         let [images, _, height, width] = x.dims();
         let needed = self.layers.iter().map(|layer| layer.tile_values(images, height, width)).max()?;
+        if needed > largest_buffer(&x)? {
+            return None;
+        }
         let room = Room::new(needed, self.precision, &x.device())?;
         self.layers.iter().try_fold(x, |x, layer| layer.forward(x, &room))
     }
@@ -136,6 +147,7 @@ impl Room {
 impl Layer {
     fn new(weight: Tensor<4>, bias: Tensor<1>, pooled: bool) -> Layer {
         let [channels_out, channels_in, ..] = weight.dims();
+        assert_eq!(bias.dims(), [channels_out], "a bias for each channel, which the kernels read unchecked");
         let device = weight.device();
         let values: Vec<f32> = weight.into_data().try_into_vec().expect("weights are f32");
         let weight = if channels_in < FEW {
@@ -355,6 +367,11 @@ pub fn matmul(a: &Tensor<3>, b: &Tensor<3>) -> Option<Tensor<3>> {
     Some(Tensor::from_primitive::<Wgpu>(out))
 }
 
+/// Values of the largest buffer that the driver gives; none where the tensor is not on a GPU.
+fn largest_buffer(x: &Tensor<4>) -> Option<usize> {
+    Some(primitive(x.clone())?.client.properties().memory.max_page_size as usize / size_of::<f32>())
+}
+
 fn primitive<const D: usize>(tensor: Tensor<D>) -> Option<CubeTensor> {
     tensor.try_into_primitive::<Wgpu>().ok()
 }
@@ -390,13 +407,13 @@ mod tests {
     use burn::tensor::activation::relu;
 
     use super::*;
+    use crate::device::any_gpu;
     use crate::vgg16::pool;
-    use crate::{Compute, DeviceChoice};
 
     #[test]
     fn the_input_is_what_it_is_on_the_cpu() {
         use crate::preprocess::{Colour, Crop, Fit, Values};
-        let Ok(gpu) = Compute::choose(DeviceChoice::Gpu).inspect_err(|e| eprintln!("skipped: {e}")) else { return };
+        let Some(gpu) = any_gpu() else { return };
         let picture = |n: u32| {
             Picture::new(
                 48,
@@ -421,7 +438,7 @@ mod tests {
     /// where they do not, images that fill several pieces, and strides of either order.
     #[test]
     fn a_block_is_what_burn_makes_of_it() {
-        let Ok(gpu) = Compute::choose(DeviceChoice::Gpu).inspect_err(|e| eprintln!("skipped: {e}")) else { return };
+        let Some(gpu) = any_gpu() else { return };
         let cpu = Device::flex();
         cpu.seed(3);
         for (channels, images, [height, width]) in [

@@ -18,7 +18,7 @@ pub use x86::{Avx2, Avx512};
 ///
 /// # Safety
 /// Every function demands that the processor has the instruction set of the type, and [`Simd::load`] and [`Simd::store`] that
-/// `at + LANES` is within the slice.
+/// `at + LANES` is within the slice, [`Simd::broadcast`] that `at` is.
 pub trait Simd: Copy {
     /// The vector.
     type V: Copy;
