@@ -126,6 +126,22 @@ fn a_recipe_chooses_resnet50_by_one_line_and_the_pipeline_takes_it() {
     Torchvision::resnet50(7).write(&path("torchvision.safetensors"));
     let mut import = goodtwin(["weights", "import", "--network", "resnet50"]);
     run(import.arg(path("torchvision.safetensors")).arg("--out").arg(&weights)).ok();
+    // Again, and to where something else stands: only what an import made is replaced.
+    let import = |file: &Path, out: &Path| {
+        run(goodtwin(["weights", "import", "--network", "resnet50"]).arg(file).arg("--out").arg(out))
+    };
+    let source = fs::read(path("torchvision.safetensors")).unwrap();
+    import(&path("torchvision.safetensors"), &weights).ok();
+    fs::write(path("notes.txt"), "mine").unwrap();
+    for out in [path("torchvision.safetensors"), path("notes.txt")] {
+        let ended = import(&path("torchvision.safetensors"), &out);
+        assert!(ended.code == 73 && ended.stderr.contains("give another --out"), "{}", ended.stderr);
+    }
+    assert!(
+        fs::read(path("torchvision.safetensors")).unwrap() == source && fs::read(path("notes.txt")).unwrap() == b"mine"
+    );
+    let ended = import(&weights, &path("twice.safetensors"));
+    assert!(ended.code == 65 && ended.stderr.contains("was imported already"), "{}", ended.stderr);
     train(&weights).ok();
     let card = json(path("run/model.json"));
     assert_eq!(card["network"]["trunk"], "resnet50");

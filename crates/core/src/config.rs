@@ -95,7 +95,10 @@ fn wrong_value(message: &str) -> Option<(&str, &str)> {
 fn in_words(expected: &str) -> &str {
     match expected {
         "f32" | "f64" => "a number",
-        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, 0 or more",
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" => "a whole number from 0 to 4294967295",
+        "u64" | "usize" => "a whole number, 0 or more",
         "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
         "a string" | "string" | "str" | "path string" => "text in quotes",
         "a boolean" | "bool" => "true or false",
@@ -114,9 +117,7 @@ fn unknown_key(message: &str) -> String {
     let known: Vec<&str> = quoted.collect();
     let nearest = nearest(unknown, known.iter().copied());
     let mut text = format!("unknown key `{unknown}`");
-    if let Some(n) = nearest {
-        text += &format!("; did you mean `{n}`?");
-    }
+    text += &nearest.map_or(".".into(), |n| format!("; did you mean `{n}`?"));
     if !known.is_empty() {
         text += &format!(" Known keys: {}", known.join(", "));
     }

@@ -281,6 +281,9 @@ pub fn to_json_lines<T: Serialize>(values: &[T]) -> Vec<u8> {
     bytes
 }
 
+/// What a data set's folder holds, with its card and what describes it to other programs.
+const PARTS: [&str; 5] = ["metadata.jsonl", "dataset.json", "images", "README.md", "croissant.json"];
+
 /// Writes a data set: pictures as they come, then the rows, then the folder takes its place at once.
 pub struct DatasetWriter {
     staged: StagedDir,
@@ -293,6 +296,12 @@ impl DatasetWriter {
         if target.exists() && !target.join("dataset.json").exists() && !is_empty_dir(target) {
             return Err(Error::Usage(format!(
                 "{}: holds something that is not a data set, which would be replaced; give an empty or a new folder",
+                target.display()
+            )));
+        }
+        if let Some(other) = beside_a_data_set(target) {
+            return Err(Error::Usage(format!(
+                "{}: holds `{other}` beside a data set, which would be removed with it; move that, or give a new folder",
                 target.display()
             )));
         }
@@ -354,6 +363,14 @@ fn place(row: &Row) -> (&str, Option<&ItemId>) {
     (&row.file_name, row.item.as_ref().map(|item| &item.id))
 }
 
+/// The first, by name, of what lies in a folder and is no part of a data set: a run, somebody's notes, the pictures that it was made
+/// from.
+fn beside_a_data_set(dir: &Path) -> Option<String> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(|name| !PARTS.contains(&name.as_str())).min()
+}
+
 fn is_empty_dir(path: &Path) -> bool {
     std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
 }
@@ -394,6 +411,21 @@ mod tests {
             rating: None,
             images: vec![],
         }
+    }
+
+    #[test]
+    fn what_lies_beside_a_data_set_is_not_removed_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("bags");
+        write(&target);
+        std::fs::write(target.join("README.md"), "its card").unwrap();
+        write(&target);
+        std::fs::create_dir(target.join("run")).unwrap();
+        std::fs::write(target.join("notes.txt"), "mine").unwrap();
+        let error = DatasetWriter::create(&target).err().unwrap();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("holds `notes.txt` beside a data set"), "{error}");
+        assert!(target.join("notes.txt").exists() && target.join("run").exists());
     }
 
     #[test]

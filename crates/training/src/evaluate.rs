@@ -207,9 +207,9 @@ pub fn publish(run: &Run, dataset: &Dataset, evaluation: &Evaluation) -> Result<
         .collect();
     let best_epoch = card.metrics.get("best_epoch").map(|epoch| *epoch as usize);
     let page = report::evaluated(&run.embedder, dataset, &history, best_epoch, evaluation)?;
-    let path = Evaluation::report(&run.dir, card, dataset.id(), evaluation.queries);
+    let path = evaluation.report(&run.dir, card);
     atomic::write(&path, page.as_bytes())?;
-    if evaluation.is_of_own() && evaluation.queries == Queries::HeldOut {
+    if evaluation.suffix(card).is_empty() {
         let readme = model_card::markdown(&run.name(), card, Some(evaluation));
         atomic::write(&run.dir.join("README.md"), readme.as_bytes())?;
     }

@@ -11,7 +11,7 @@ mod testing;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use goodtwin_core::{BagType, ContentId, Error as CoreError, Row, atomic};
+use goodtwin_core::{BagType, ContentId, Dataset, Error as CoreError, Row, atomic};
 use goodtwin_vision::{Architecture, ModelCard};
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,8 @@ pub use conclude::Measured;
 pub use pool::pool;
 
 const FORMAT: u32 = 1;
+/// A run's main evaluation, in its folder.
+pub const NAME: &str = "evaluation.json";
 
 /// Which pictures ask. The gallery is always every other picture of the set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -245,6 +247,26 @@ pub struct DatasetName {
     pub id: ContentId,
     /// How many pictures it has.
     pub pictures: usize,
+    /// The hash of what its pictures are and what is said of them, however they are split; none in an evaluation of before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<ContentId>,
+}
+
+impl DatasetName {
+    /// Of a data set.
+    pub fn of(dataset: &Dataset) -> DatasetName {
+        let said = |row: &Row| {
+            (row.sha256.clone(), row.bag_type.clone(), row.family.clone(), row.item.as_ref().map(|i| i.id.clone()))
+        };
+        let mut rows: Vec<_> = dataset.rows.iter().map(said).collect();
+        rows.sort();
+        DatasetName {
+            name: dataset.root.file_name().map_or("data set".into(), |n| n.to_string_lossy().into_owned()),
+            id: dataset.id().clone(),
+            pictures: dataset.rows.len(),
+            content: Some(ContentId::of_json(&rows)),
+        }
+    }
 }
 
 /// The run beside the best untouched feature.
@@ -342,14 +364,30 @@ impl Evaluation {
         best_untouched(&self.rungs)
     }
 
-    /// Where an evaluation of a run lies: `evaluation.json` is that of its own data set's test split.
-    pub fn path(run: &Path, card: &ModelCard, dataset: &ContentId, queries: Queries) -> PathBuf {
-        run.join(format!("evaluation{}.json", suffix(card, dataset, queries)))
+    /// Where an evaluation of a run lies: `evaluation.json` is that of its own data set's test split, beside the untouched trunk at
+    /// the run's own size.
+    pub fn path(&self, run: &Path, card: &ModelCard) -> PathBuf {
+        run.join(format!("evaluation{}.json", self.suffix(card)))
     }
 
-    /// Where the page of an evaluation lies: `report.html` is that of the run's own data set's test split.
-    pub fn report(run: &Path, card: &ModelCard, dataset: &ContentId, queries: Queries) -> PathBuf {
-        run.join(format!("report{}.html", suffix(card, dataset, queries)))
+    /// Where its page lies: `report.html` goes with `evaluation.json`.
+    pub fn report(&self, run: &Path, card: &ModelCard) -> PathBuf {
+        run.join(format!("report{}.html", self.suffix(card)))
+    }
+
+    /// What tells it from the run's main one, which is compared with those of other runs; nothing where it is that.
+    pub fn suffix(&self, card: &ModelCard) -> String {
+        let mut suffix = String::new();
+        if self.dataset.id != card.dataset {
+            suffix += &format!("-{}", self.dataset.id.short());
+        }
+        if self.queries == Queries::All {
+            suffix += "-all";
+        }
+        if self.size != card.preprocess.size {
+            suffix += &format!("-{}px", self.size);
+        }
+        suffix
     }
 
     /// Write it.
@@ -372,12 +410,6 @@ impl Evaluation {
         }
         Ok(read)
     }
-}
-
-fn suffix(card: &ModelCard, dataset: &ContentId, queries: Queries) -> String {
-    let other = if *dataset == card.dataset { String::new() } else { format!("-{}", dataset.short()) };
-    let all = if queries == Queries::All { "-all" } else { "" };
-    other + all
 }
 
 /// The untouched feature with the highest family Recall@1; of several the one with the highest mAP@R.

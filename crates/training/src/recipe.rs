@@ -216,7 +216,8 @@ impl Recipe {
         self.batch_size.min(if self.family.loss == FamilyLoss::Supcon { 2 * pictures } else { pictures })
     }
 
-    fn check(&self) -> Result<(), String> {
+    /// Say which value is out of its range.
+    pub(crate) fn check(&self) -> Result<(), String> {
         self.preprocess.check().map_err(|e| e.to_string())?;
         let expect = |holds: bool, key: &str, value: &dyn std::fmt::Display, expected: &str| match holds {
             true => Ok(()),
@@ -254,7 +255,7 @@ impl Recipe {
         let o = &self.optimizer;
         for (key, rate) in [("block5", o.block5), ("dense", o.dense), ("classifier", o.classifier)] {
             let key = format!("optimizer.{key}");
-            expect(rate > 0.0 && rate.is_finite(), &key, &rate, "a learning rate above 0")?;
+            expect(rate > 0.0 && rate <= 1.0, &key, &rate, "a learning rate above 0, up to 1")?;
         }
         let smoothing = o.label_smoothing;
         expect((0.0..1.0).contains(&smoothing), "optimizer.label_smoothing", &smoothing, "0 up to, not including, 1")?;
@@ -411,8 +412,8 @@ mod tests {
         for (key, value, message) in [
             ("size", "50", "`size` is 50: expected a multiple of 16"),
             ("epochs", "0", "`epochs` is 0: expected 1"),
-            ("block5", "-1.0", "`optimizer.block5` is -1: expected a learning rate above 0"),
-            ("block5", "0.0", "`optimizer.block5` is 0: expected a learning rate above 0"),
+            ("block5", "-1.0", "`optimizer.block5` is -1: expected a learning rate above 0, up to 1"),
+            ("block5", "0.0", "`optimizer.block5` is 0: expected a learning rate above 0, up to 1"),
             ("dropout", "1.0", "`head.dropout` is 1: expected 0 up to"),
             ("block5_weight", "0.0", "`head.block5_weight` is 0: expected above 0"),
             ("temperature", "0.0", "`family.temperature` is 0: expected 0.005"),

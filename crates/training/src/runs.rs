@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::bootstrap::{Bootstrap, Estimate};
 use crate::evaluate::read_card;
-use crate::evaluation::{self, Evaluation, Queries, Rung};
+use crate::evaluation::{self, Evaluation, Rung};
 use crate::retrieval::{Answer, Metric, difference};
 use crate::train::run_card::RunCard;
 use crate::train::steps::DUMP;
@@ -141,7 +141,7 @@ fn listed(dir: &Path) -> Option<Listed> {
 }
 
 fn own_evaluation(dir: &Path, card: &ModelCard) -> Result<Evaluation> {
-    let path = Evaluation::path(dir, card, &card.dataset, Queries::HeldOut);
+    let path = dir.join(evaluation::NAME);
     let evaluation = Evaluation::read(&path)?;
     // A run may have been trained anew in its folder since.
     match evaluation.run.as_ref().is_some_and(|run| run.model == card.id) {

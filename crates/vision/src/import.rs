@@ -9,6 +9,7 @@ use std::path::Path;
 use goodtwin_core::{ContentId, Error as CoreError, atomic};
 use safetensors::{Dtype, SafeTensors};
 
+use crate::Weights;
 use crate::resnet50::{ConvSpec, convolutions};
 use crate::weights::Stored;
 use crate::{Error, Result};
@@ -35,8 +36,10 @@ pub struct Imported {
 /// `target`. `width` is [`WIDTH`](crate::resnet50::WIDTH) but in tests.
 ///
 /// # Errors
-/// Exit 65 for a file that is no safetensors, or whose tensors are not ResNet-50's: the first that differs is named.
+/// Exit 65 for a file that is no safetensors, or whose tensors are not ResNet-50's: the first that differs is named. Exit 73 where
+/// something else than imported weights stands at `target`.
 pub fn resnet50(source: &Path, target: &Path, width: usize) -> Result<Imported> {
+    replaceable(source, target)?;
     let length = std::fs::metadata(source).map_err(|e| CoreError::read(source, "weights file", e))?.len();
     if length > MAX_BYTES {
         let what = format!("is {length} bytes: expected at most {MAX_BYTES}; ResNet-50 in f32 has 102 MB");
@@ -45,6 +48,10 @@ pub fn resnet50(source: &Path, target: &Path, width: usize) -> Result<Imported> 
     let bytes = std::fs::read(source).map_err(|e| CoreError::read(source, "weights file", e))?;
     let file = SafeTensors::deserialize(&bytes)
         .map_err(|e| CoreError::data(source, format!("not a whole safetensors file: {e}")))?;
+    if file.names().iter().any(|name| *name == OURS) {
+        let what = "was imported already: a recipe with `trunk = \"resnet50\"` takes it as it is, by `--weights`";
+        return Err(CoreError::data(source, what).into());
+    }
     let file = Torchvision { path: source, file };
 
     let mut folded = BTreeMap::new();
@@ -91,6 +98,21 @@ pub fn resnet50(source: &Path, target: &Path, width: usize) -> Result<Imported> 
     let written = crate::weights::serialize_with(&folded, Some(("source", origin)));
     atomic::write(target, &written)?;
     Ok(Imported { source: source_id, id: ContentId::of(&written), convolutions: folded.len() / 2, left_out })
+}
+
+/// A tensor that our file has and torchvision's has not.
+const OURS: &str = "stem.weight";
+
+/// Only what an import made is replaced by another: never the file itself, nor somebody's notes.
+fn replaceable(source: &Path, target: &Path) -> Result<()> {
+    let same = |file: &Path| std::fs::canonicalize(file).ok();
+    let is_ours = || Weights::load(target).is_ok_and(|weights| weights.stored(OURS).is_some());
+    if target.exists() && (same(source) == same(target) || !is_ours()) {
+        let why = "expected no file there, or weights that were imported before; give another --out";
+        let why = std::io::Error::new(std::io::ErrorKind::AlreadyExists, why);
+        return Err(CoreError::create(target, "write the weights", why).into());
+    }
+    Ok(())
 }
 
 /// Our key to torchvision's: convolution and batch normalisation.

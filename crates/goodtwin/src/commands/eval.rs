@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use goodtwin_core::terminal::{lines, note};
-use goodtwin_core::{ContentId, Dataset, DatasetReader};
+use goodtwin_core::{ContentId, Dataset, DatasetReader, atomic};
 use goodtwin_training::Ui;
 use goodtwin_training::bootstrap::Bootstrap;
 use goodtwin_training::evaluate::{Run, Settings, evaluate, publish};
-use goodtwin_training::evaluation::{Evaluation, Group, Queries, Rung};
+use goodtwin_training::evaluation::{self, Evaluation, Group, Queries, Rung};
 use goodtwin_training::retrieval::{Figures, Metric};
 use goodtwin_vision::{Compute, DeviceChoice};
 
@@ -60,10 +60,13 @@ pub fn run(args: Args) -> Outcome {
         queries: args.queries,
         bootstrap: Bootstrap::default(),
     };
+    if let Some(run) = &run {
+        // Nobody waits for figures that cannot be kept.
+        atomic::probe(&run.dir.join(evaluation::NAME))?;
+    }
     let evaluation = evaluate(&dataset, run.as_ref(), &settings, &compute, &ui)?;
     if let Some(run) = &run {
-        let path = Evaluation::path(&run.dir, run.embedder.card(), dataset.id(), args.queries);
-        evaluation.write(&path)?;
+        evaluation.write(&evaluation.path(&run.dir, run.embedder.card()))?;
         note(format_args!("report: {}", publish(run, &dataset, &evaluation)?.display()));
     }
     match args.json {

@@ -158,6 +158,13 @@ fn add(dir: &Path, prefix: &str, split: Option<Split>, folder: &mut Folder) -> R
     if split.is_none() && classes.iter().any(|(name, _)| as_split(name).is_some()) {
         return add_splits(dir, prefix, &classes, folder);
     }
+    // Beside the classes' folders: of no class, and so left out, but not without a word.
+    for (name, path) in list(dir)?.into_iter().filter(|(_, path)| !path.is_dir()) {
+        let loose = Candidate { name: format!("{prefix}{name}"), path: Some(path), split, ..Candidate::default() };
+        if is_meant_as_picture(&loose) {
+            folder.candidates.push(loose);
+        }
+    }
     for (name, path) in classes {
         let bag_type = BagType::new(&name);
         let class = Candidate { bag_type: Some(bag_type.clone()), split, ..Candidate::default() };

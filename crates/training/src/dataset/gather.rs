@@ -193,6 +193,10 @@ fn read(mut candidate: Candidate, writer: &DatasetWriter) -> Result<Outcome> {
         Ok(file) if file.is_file() => file.len(),
         Ok(_) => return left_out(candidate, None, "missing", "not a file".into()),
         Err(e) if e.kind() == ErrorKind::NotFound => return left_out(candidate, None, "missing", missing),
+        // A link that leads to itself, or a name that no file system has.
+        Err(e) if e.kind() == ErrorKind::InvalidFilename || path.is_symlink() => {
+            return left_out(candidate, None, "missing", e.to_string());
+        }
         Err(e) => return Err(CoreError::disk(path, "look at the picture", e).into()),
     };
     if length > MAX_FILE {
@@ -206,7 +210,12 @@ fn read(mut candidate: Candidate, writer: &DatasetWriter) -> Result<Outcome> {
         return left_out(candidate, Some(sha256), "hash-mismatch", detail);
     }
     let Some(class) = candidate.bag_type.take() else {
-        return left_out(candidate, Some(sha256), "no-type", "expected `bag_type` or `label`".into());
+        return left_out(
+            candidate,
+            Some(sha256),
+            "no-type",
+            "expected `bag_type` or `label`, or a folder of its class".into(),
+        );
     };
     let look = || -> Result<(Format, Picture), Refusal> { Ok((Format::of(&bytes)?, Picture::decode(&bytes)?)) };
     match look() {

@@ -201,6 +201,33 @@ fn a_folder_of_notes_is_no_class() {
 }
 
 #[test]
+fn what_has_no_class_and_what_leads_nowhere_are_left_out_with_a_word() {
+    let dir = tempfile::tempdir().unwrap();
+    shoes(dir.path());
+    put(dir.path(), "loose.png", &png(200));
+    put(dir.path(), "notes.txt", b"of the photographer");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("around.png", dir.path().join("sandal/around.png")).unwrap();
+    let (_out, dataset) = run(dir.path(), 1);
+    let dataset = dataset.unwrap();
+    let causes = causes(&dataset);
+    assert_eq!(causes["no-type"], ["loose.png"]);
+    #[cfg(unix)]
+    assert_eq!(causes["missing"], ["sandal/around.png"]);
+    let lines: String = (0..8).map(|i| format!("{{\"file_name\": \"{i}.png\", \"label\": \"tote\"}}\n")).collect();
+    (0..8).for_each(|i| put(dir.path(), &format!("named/{i}.png"), &png(i)));
+    let long = format!("{}.png", "a".repeat(300));
+    put(
+        dir.path(),
+        "named/metadata.jsonl",
+        format!("{lines}{{\"file_name\": \"{long}\", \"label\": \"tote\"}}").as_bytes(),
+    );
+    let (_out, dataset) = run(&dir.path().join("named"), 1);
+    let left_out = dataset.unwrap().manifest.left_out;
+    assert!(left_out.iter().any(|one| one.cause == "missing" && one.file_name == long));
+}
+
+#[test]
 fn a_split_may_lack_a_class_that_another_split_has() {
     let dir = tempfile::tempdir().unwrap();
     for (n, name) in ["train/tote/a", "train/tote/b", "train/clutch/c", "test/clutch/d"].iter().enumerate() {

@@ -60,11 +60,7 @@ impl Measured<'_> {
         Evaluation {
             format: FORMAT,
             headline: headline(&self.trunks, self.queries, run, best, comparison.as_ref()),
-            dataset: DatasetName {
-                name: self.dataset.root.file_name().map_or("data set".into(), |n| n.to_string_lossy().into_owned()),
-                id: self.dataset.id().clone(),
-                pictures: rows.len(),
-            },
+            dataset: DatasetName::of(self.dataset),
             evaluation_only: asked
                 .iter()
                 .filter(|(query, _)| self.for_evaluation.contains(*query))

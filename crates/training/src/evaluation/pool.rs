@@ -34,8 +34,18 @@ pub fn pool(parts: &[Evaluation]) -> Result<Evaluation> {
             let (ours, theirs) = (first.dataset.pictures, part.dataset.pictures);
             return refuse(part, format!("the gallery is of {ours} and of {theirs} pictures"));
         }
-        if (part.size, part.queries, part.bootstrap) != (first.size, Queries::HeldOut, first.bootstrap) {
-            return refuse(part, "expected held-out queries, one size and one bootstrap".into());
+        if let (Some(ours), Some(theirs)) = (&first.dataset.content, &part.dataset.content)
+            && ours != theirs
+        {
+            let (ours, theirs) = (ours.short(), theirs.short());
+            return refuse(part, format!("their pictures, or what is said of them, differ: {ours} and {theirs}"));
+        }
+        if part.size != first.size {
+            let (ours, theirs) = (first.size, part.size);
+            return refuse(part, format!("they were set beside the untouched trunk at {ours} px and at {theirs} px"));
+        }
+        if (part.queries, part.bootstrap) != (Queries::HeldOut, first.bootstrap) {
+            return refuse(part, "expected held-out queries, and one bootstrap".into());
         }
         if part.trunks != first.trunks {
             return refuse(part, format!("they were set beside untouched {} and beside {}", first.trunks, part.trunks));
@@ -94,6 +104,7 @@ pub fn pool(parts: &[Evaluation]) -> Result<Evaluation> {
             name: parts.iter().map(|part| part.dataset.name.as_str()).collect::<Vec<_>>().join(", "),
             id: ContentId::of_json(&parts.iter().map(|part| &part.dataset.id).collect::<Vec<_>>()),
             pictures: first.dataset.pictures,
+            content: first.dataset.content.clone(),
         },
         seeds: None,
         comparison: compare(&rungs, &cluster, &first.bootstrap),
@@ -185,6 +196,21 @@ mod tests {
         let error = pool(&parts).unwrap_err();
         assert!(error.to_string().contains("beside untouched VGG16 and beside VGG16 and ResNet-50"), "{error}");
         assert_eq!(error.exit_code(), 65);
+    }
+
+    #[test]
+    fn parts_of_other_pictures_or_sizes_are_refused() {
+        let found = [1; 8];
+        let with = |change: fn(&mut Evaluation, usize)| {
+            let mut parts = [part(0, &found, &found), part(8, &found, &found)];
+            parts.iter_mut().enumerate().for_each(|(number, part)| change(part, number));
+            pool(&parts)
+        };
+        with(|part, _| part.dataset.content = Some(ContentId::of("one set"))).unwrap();
+        let error = with(|part, number| part.dataset.content = Some(ContentId::of(number.to_string()))).unwrap_err();
+        assert!(error.to_string().contains("their pictures, or what is said of them, differ"), "{error}");
+        let error = with(|part, number| part.size = [32, 64][number]).unwrap_err();
+        assert!(error.to_string().contains("the untouched trunk at 32 px and at 64 px"), "{error}");
     }
 
     #[test]

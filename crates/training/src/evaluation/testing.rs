@@ -53,7 +53,7 @@ pub fn part(from: usize, ours: &[usize], theirs: &[usize]) -> Evaluation {
     };
     let dataset = Dataset { root: "datasets/d".into(), manifest, rows: rows.clone() };
     let run = Some(RunName { name: "r".into(), model: ContentId::of("m"), dataset: Some(ContentId::of("d")) });
-    Measured {
+    let made = Measured {
         dataset: &dataset,
         run,
         queries: Queries::HeldOut,
@@ -66,5 +66,7 @@ pub fn part(from: usize, ours: &[usize], theirs: &[usize]) -> Evaluation {
         rungs,
         classification: None,
     }
-    .conclude()
+    .conclude();
+    // As if all parts were of one set, of which each looks at its own pictures.
+    Evaluation { dataset: DatasetName { content: None, ..made.dataset.clone() }, ..made }
 }

@@ -157,7 +157,8 @@ fn expect_room(out: &Path) -> Result<()> {
     if out.read_dir().is_ok_and(|entries| entries.flatten().any(|entry| entry.file_name() != LOCK)) {
         return Err(match is_finished(out) || RunCard::open(out).is_err() {
             true => Error::Exists(out.into()),
-            false => Error::Unfinished(out.into()),
+            // Who is at work on it is told of first.
+            false => RunLock::take(&out.join(LOCK)).map(|_| Error::Unfinished(out.into()))?,
         });
     }
     Ok(())

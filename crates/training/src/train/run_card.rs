@@ -77,6 +77,8 @@ impl RunCard {
         if card.format != FORMAT {
             return Err(CoreError::data(&path, format!("the format is {}: expected {FORMAT}", card.format)).into());
         }
+        // Somebody may have edited it.
+        card.recipe.check().map_err(|what| CoreError::data(&path, format!("recipe: {what}")))?;
         Ok(card)
     }
 
@@ -166,5 +168,27 @@ mod tests {
         let read = RunCard::open(dir.path()).unwrap();
         assert_eq!(read, card);
         assert_eq!(read.id(), card.id());
+    }
+
+    #[test]
+    fn a_recipe_that_somebody_edited_is_checked_as_any_other() {
+        let parent = Parent { path: "somewhere".into(), id: ContentId::of("it") };
+        let recipe = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/training.toml");
+        let recipe = Recipe { batch_size: 0, ..Recipe::load(&recipe).unwrap() };
+        let (device, backend) = ("cpu".into(), "flex".into());
+        let card = RunCard {
+            format: FORMAT,
+            recipe,
+            dataset: parent.clone(),
+            weights: parent,
+            cache: "cache".into(),
+            device,
+            backend,
+        };
+        let dir = tempfile::tempdir().unwrap();
+        card.write(dir.path()).unwrap();
+        let error = RunCard::open(dir.path()).unwrap_err();
+        assert_eq!(error.exit_code(), 65);
+        assert!(error.to_string().ends_with("run.json: recipe: `batch_size` is 0: expected 1 to 4096"), "{error}");
     }
 }
