@@ -326,9 +326,9 @@ fn a_loss_that_is_no_number_stops_the_run_and_names_the_pictures() {
     let bench = Bench::new();
     bench.recipe("recipe", |text| {
         text.replace("rule = 'adamw'", "rule = 'rmsprop'")
-            .replace("block5 = 1e-5", "block5 = 1e6")
-            .replace("dense = 1e-4", "dense = 1e6")
-            .replace("classifier = 1e-2", "classifier = 1e6")
+            .replace("block5 = 1e-5", "block5 = 1.0")
+            .replace("dense = 1e-4", "dense = 1.0")
+            .replace("classifier = 1e-2", "classifier = 1.0")
     });
     let ended = bench.train("run");
     assert_eq!(ended.code, 70, "{}", ended.stderr);

@@ -33,6 +33,7 @@ fn stopped_after_any_step_a_run_goes_on_as_if_nothing_had_been() {
     let mut recipe = Recipe::load(&workspace.join("configs/training.toml")).unwrap();
     (recipe.epochs, recipe.batch_size, recipe.preprocess.size, recipe.augment.views) = (2, 4, 32, 0);
     (recipe.head.pooling, recipe.head.dense, recipe.head.start) = (Pooling::Gem, 8, Start::Random);
+    recipe.head.view_invariance = 0.0;
     (recipe.optimizer.fine_tune_from, recipe.optimizer.averaging) = (FineTune::Dense, 0.9);
     let (dataset, compute, ui) = (dataset(&dir.path().join("data")), Compute::cpu(), Ui::detect());
     let out = |name: &str| dir.path().join(name);

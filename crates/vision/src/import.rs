@@ -48,7 +48,7 @@ pub fn resnet50(source: &Path, target: &Path, width: usize) -> Result<Imported> 
     let bytes = std::fs::read(source).map_err(|e| CoreError::read(source, "weights file", e))?;
     let file = SafeTensors::deserialize(&bytes)
         .map_err(|e| CoreError::data(source, format!("not a whole safetensors file: {e}")))?;
-    if file.names().iter().any(|name| *name == OURS) {
+    if file.names().contains(&OURS) {
         let what = "was imported already: a recipe with `trunk = \"resnet50\"` takes it as it is, by `--weights`";
         return Err(CoreError::data(source, what).into());
     }

@@ -50,7 +50,7 @@ impl Weights {
             if !matches!(view.dtype(), Dtype::F16 | Dtype::F32) {
                 let mut received = format!("{:?}", view.dtype());
                 // Which has counts of batches as whole numbers.
-                if file.names().iter().any(|name| *name == TORCHVISION) {
+                if file.names().contains(&TORCHVISION) {
                     received += &format!(", beside {TORCHVISIONS}");
                 }
                 return Err(Error::Tensor { path: path.into(), name, expected: "F16 or F32".into(), received });

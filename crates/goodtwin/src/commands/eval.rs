@@ -24,7 +24,7 @@ pub struct Args {
     /// held-out: pictures of families that the run has not seen ask; all: every picture asks. The gallery is every other picture
     #[arg(long, value_name = "held-out|all", default_value = "held-out")]
     queries: Queries,
-    /// The untouched trunk's input [default: the run's, or 128]
+    /// The untouched trunk's input; of another size than the run's the figures get files of their own [default: the run's, or 128]
     #[arg(long, value_name = "PIXELS")]
     size: Option<u32>,
     /// Print JSON
