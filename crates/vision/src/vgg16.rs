@@ -123,12 +123,17 @@ impl Block {
     }
 
     /// How many pictures of a batch its code for a GPU works out at once; none where it has none.
+    #[cfg(feature = "gpu")]
     fn images_at_once(&self, x: &Tensor<4>) -> Option<usize> {
         match self.fixed.as_deref() {
-            #[cfg(feature = "gpu")]
             Some(Fixed::Gpu(fixed)) => fixed.images_at_once(x),
             _ => None,
         }
+    }
+
+    #[cfg(not(feature = "gpu"))]
+    fn images_at_once(&self, _: &Tensor<4>) -> Option<usize> {
+        None
     }
 
     /// The same without the pool, by Burn.
