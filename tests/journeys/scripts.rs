@@ -6,9 +6,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::json;
 
-use crate::support::{binary, run, striped_folder, workspace};
+use crate::support::{binary, families_of_two, run, striped_folder, workspace};
 
 fn program(path: &Path, text: &str) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -85,12 +84,7 @@ fn the_ablation_table_is_made_of_pooled_runs_and_made_once() {
     let (programs, out) = (dir.path().join("bin"), dir.path().join("out"));
     program(&programs.join("cargo"), "exit 0");
     let folder = striped_folder(dir.path(), &["broad", "narrow"], 12);
-    let rows = (0..24).map(|i| {
-        let class = ["broad", "narrow"][i / 12];
-        let row = json!({ "file_name": format!("{class}/{:02}.png", i % 12), "bag_type": class, "family": (i / 2).to_string() });
-        format!("{row}\n")
-    });
-    std::fs::write(folder.join("metadata.jsonl"), rows.collect::<String>()).unwrap();
+    families_of_two(&folder, &["broad", "narrow"], 12);
     let ablate = |row: &str| {
         let mut ablate = script("ablate", &programs);
         ablate.env("CARGO_TARGET_DIR", binary().parent().unwrap().parent().unwrap());

@@ -126,6 +126,17 @@ pub fn small_recipe(dir: &Path, size: u32, epochs: u32, start: &str) -> PathBuf 
     path
 }
 
+/// Say of what [`striped_folder`] made that each two pictures are a family; `each` is even.
+pub fn families_of_two(folder: &Path, classes: &[&str], each: usize) {
+    let rows = (0..classes.len() * each).map(|i| {
+        let class = classes[i / each];
+        let file_name = format!("{class}/{:02}.png", i % each);
+        let row = serde_json::json!({ "file_name": file_name, "bag_type": class, "family": (i / 2).to_string() });
+        format!("{row}\n")
+    });
+    std::fs::write(folder.join("metadata.jsonl"), rows.collect::<String>()).unwrap();
+}
+
 /// A folder with one sub-folder a class, `each` pictures in each: stripes of their own width and slant.
 pub fn striped_folder(dir: &Path, classes: &[&str], each: u32) -> PathBuf {
     let folder = dir.join("pictures");

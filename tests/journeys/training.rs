@@ -10,7 +10,9 @@ use goodtwin_imaging::Picture;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::support::{Ended, Small, binary, goodtwin, on_white, run, striped_folder, train, workspace};
+use crate::support::{
+    Ended, Small, binary, families_of_two, goodtwin, on_white, run, striped_folder, train, workspace,
+};
 
 /// A data set of 24 pictures, and a recipe of 4 epochs of 4 steps in which every setting is at work.
 struct Bench {
@@ -47,12 +49,7 @@ impl Bench {
 
     /// Import the pictures anew, each two of them as a family.
     fn import_in_pairs(&self) {
-        let rows = (0..24).map(|i| {
-            let class = ["broad", "narrow"][i / 12];
-            let row = json!({ "file_name": format!("{class}/{:02}.png", i % 12), "bag_type": class, "family": (i / 2).to_string() });
-            format!("{row}\n")
-        });
-        fs::write(self.path("pictures/metadata.jsonl"), rows.collect::<String>()).unwrap();
+        families_of_two(&self.path("pictures"), &["broad", "narrow"], 12);
         run(goodtwin(["dataset", "import"]).arg(self.path("pictures")).arg("--out").arg(self.path("dataset"))).ok();
     }
 

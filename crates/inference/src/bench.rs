@@ -156,7 +156,6 @@ impl Bench<'_> {
         let dense = network.dense.weight.shape().num_elements();
         // Mask and pooling read block 4 and block 5 each.
         let maps_seen = 2.0 * 4.0 * Pooling::Flatten.len(VGG16, size) as f64 * (1.0 + 4.0);
-        let on_device = |name, ms| Timed { on_device: true, ..Timed::of(name, ms, None) };
         let timed = vec![
             Timed::of("disk", disk, Some(Bound::Files)),
             Timed::of("decode", decode, Some(Bound::Decoder)),
@@ -169,17 +168,17 @@ impl Bench<'_> {
             Timed {
                 flops: flops(1..=4, size),
                 bytes: input_bytes + map_bytes(1..=4, size) + share_of_weights(weights(1..=4)),
-                ..on_device("trunk", trunk)
+                ..Timed::on_device("trunk", trunk)
             },
             Timed {
                 flops: flops(5..=5, size),
                 bytes: map_bytes(5..=5, size) + share_of_weights(weights(5..=5)),
-                ..on_device("block 5", block5)
+                ..Timed::on_device("block 5", block5)
             },
             Timed {
                 flops: MaskHead::flops(VGG16, size) + Pooling::Masked.flops(VGG16, size) + 2.0 * dense as f64,
                 bytes: maps_seen + share_of_weights(dense),
-                ..on_device("head", head)
+                ..Timed::on_device("head", head)
             },
             Timed { bytes: frame_bytes, ..Timed::of("colours", colours, Some(Bound::Compute)) },
         ];

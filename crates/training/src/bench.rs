@@ -135,7 +135,7 @@ impl Bench<'_> {
         let crops = preprocess.crops.len() as f64;
         let bytes = crops * roofline::map_bytes(1..=4, preprocess.size) + a_picture(4 * roofline::weights(1..=4));
         let flops = crops * flops(1..=4, preprocess.size);
-        once.push(Timed { flops, bytes, on_device: true, ..Timed::of("trunk", ms, None) });
+        once.push(Timed { flops, bytes, ..Timed::on_device("trunk", ms) });
         let trunk_ms = ms;
 
         let source = Source {
@@ -175,15 +175,15 @@ impl Bench<'_> {
         };
         let forward = self.time("head forward", n, || self.done(pass(&learner).inner()))?;
         let learns = flops5(recipe, classes.len());
-        let head = Timed { on_device: true, ..Timed::of("head", 0.0, None) };
-        every_epoch.push(Timed { name: "head forward", ms: forward, flops: learns + flops_seen(recipe), ..head });
+        let flops = learns + flops_seen(recipe);
+        every_epoch.push(Timed { flops, ..Timed::on_device("head forward", forward) });
         let both = self.time("head backward", n, || {
             let gradients = GradientsParams::from_grads(pass(&learner).backward(), &learner);
             drop(gradients);
             self.sync()
         })?;
         let ms = (both - forward).max(0.0);
-        every_epoch.push(Timed { name: "head backward", ms, flops: 2.0 * learns, ..head });
+        every_epoch.push(Timed { flops: 2.0 * learns, ..Timed::on_device("head backward", ms) });
         let mut optimizer = Optimizer::new(recipe.optimizer.rule);
         let rates = rates(&recipe.optimizer, 1e-6);
         let mut gradients: Vec<GradientsParams> =
@@ -194,7 +194,7 @@ impl Bench<'_> {
         })?;
         // Weight, gradient and two moments in, weight and two moments out.
         let values: usize = parameters::stored(&learner).values().map(|t| t.bytes.len()).sum();
-        every_epoch.push(Timed { bytes: 7.0 * a_picture(values), on_device: true, ..Timed::of("optimiser", ms, None) });
+        every_epoch.push(Timed { bytes: 7.0 * a_picture(values), ..Timed::on_device("optimiser", ms) });
 
         let epochs = self.epochs(&cache, &all, &mut learner, &losses, &labels, &frames, trunk_ms)?;
         // Last: on a GPU many kernels are tried for the product, and what that leaves of the memory is slower to work with.

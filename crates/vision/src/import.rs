@@ -9,10 +9,10 @@ use std::path::Path;
 use goodtwin_core::{ContentId, Error as CoreError, atomic};
 use safetensors::{Dtype, SafeTensors};
 
-use crate::Weights;
 use crate::resnet50::{ConvSpec, convolutions};
+use crate::trunk::RESNET50_FIRST;
 use crate::weights::Stored;
-use crate::{Error, Result};
+use crate::{Architecture, Error, Result, Weights};
 
 /// What torchvision adds to each variance.
 const EPSILON: f64 = 1e-5;
@@ -48,7 +48,7 @@ pub fn resnet50(source: &Path, target: &Path, width: usize) -> Result<Imported> 
     let bytes = std::fs::read(source).map_err(|e| CoreError::read(source, "weights file", e))?;
     let file = SafeTensors::deserialize(&bytes)
         .map_err(|e| CoreError::data(source, format!("not a whole safetensors file: {e}")))?;
-    if file.names().contains(&OURS) {
+    if file.names().contains(&RESNET50_FIRST) {
         let what = "was imported already: a recipe with `trunk = \"resnet50\"` takes it as it is, by `--weights`";
         return Err(CoreError::data(source, what).into());
     }
@@ -100,13 +100,13 @@ pub fn resnet50(source: &Path, target: &Path, width: usize) -> Result<Imported> 
     Ok(Imported { source: source_id, id: ContentId::of(&written), convolutions: folded.len() / 2, left_out })
 }
 
-/// A tensor that our file has and torchvision's has not.
-const OURS: &str = "stem.weight";
-
 /// Only what an import made is replaced by another: never the file itself, nor somebody's notes.
 fn replaceable(source: &Path, target: &Path) -> Result<()> {
     let same = |file: &Path| std::fs::canonicalize(file).ok();
-    let is_ours = || Weights::load(target).is_ok_and(|weights| weights.stored(OURS).is_some());
+    let is_ours = || {
+        let network = Weights::load(target).and_then(|weights| Architecture::of(&weights));
+        network.is_ok_and(|network| network == Architecture::Resnet50)
+    };
     if target.exists() && (same(source) == same(target) || !is_ours()) {
         let why = "expected no file there, or weights that were imported before; give another --out";
         let why = std::io::Error::new(std::io::ErrorKind::AlreadyExists, why);

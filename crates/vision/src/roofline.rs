@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::Compute;
-use crate::vgg16::{CHANNELS, CONVOLUTIONS};
+use crate::vgg16::{CHANNELS, CONVOLUTIONS, channels};
 
 /// The paces that stages are held against.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -100,6 +100,11 @@ impl Timed {
         Timed { name, ms, flops: 0.0, bytes: 0.0, on_device: false, bound }
     }
 
+    /// One of the device's memory.
+    pub fn on_device(name: &'static str, ms: f64) -> Timed {
+        Timed { on_device: true, ..Timed::of(name, ms, None) }
+    }
+
     /// Its share of `total` milliseconds, and what holds it back.
     pub fn beside(&self, peaks: &Peaks, total: f64) -> Stage {
         let copy_gbytes = if self.on_device { peaks.copy_gbytes } else { peaks.host_copy_gbytes };
@@ -150,12 +155,8 @@ pub fn flops(blocks: RangeInclusive<usize>, size: u32) -> f64 {
 
 /// The weights of these blocks' convolutions, without biases.
 pub fn weights(blocks: RangeInclusive<usize>) -> usize {
-    let of = |block: usize| {
-        let out = CHANNELS[block - 1];
-        let first = if block == 1 { 3 } else { CHANNELS[block - 2] };
-        9 * out * (first + (CONVOLUTIONS[block - 1] - 1) * out)
-    };
-    blocks.map(of).sum()
+    let of = |block: usize, i: usize| 9 * channels(block, i).iter().product::<usize>();
+    blocks.flat_map(|block| (1..=CONVOLUTIONS[block - 1]).map(move |i| of(block, i))).sum()
 }
 
 /// Bytes of these blocks' maps: each convolution writes its own in f32, and the next reads them.

@@ -17,6 +17,9 @@ use crate::vgg16::{self, CHANNELS, CONVOLUTIONS};
 use crate::weights::Stored;
 use crate::{Compute, Error, Precision, Result, Weights};
 
+/// ResNet-50's first convolution, as an imported file has it: VGG16's weights have none of that name, nor have torchvision's.
+pub(crate) const RESNET50_FIRST: &str = "stem.weight";
+
 /// Which network a trunk is of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -43,7 +46,7 @@ impl Architecture {
     /// # Errors
     /// [`Error::Tensor`] when they are of neither.
     pub fn of(weights: &Weights) -> Result<Architecture> {
-        let (vgg16, resnet50) = ("block1_conv1.weight", "stem.weight");
+        let (vgg16, resnet50) = ("block1_conv1.weight", RESNET50_FIRST);
         match (weights.stored(vgg16), weights.stored(resnet50)) {
             (Some(_), None) => Ok(Architecture::Vgg16),
             (None, Some(_)) => Ok(Architecture::Resnet50),

@@ -151,7 +151,7 @@ fn add(dir: &Path, prefix: &str, split: Option<Split>, folder: &mut Folder) -> R
     if dir.join("metadata.jsonl").exists() {
         return add_lines(dir, prefix, split, folder);
     }
-    let classes: Vec<(String, PathBuf)> = list(dir)?.into_iter().filter(|(_, path)| path.is_dir()).collect();
+    let (classes, beside): (Vec<_>, Vec<_>) = list(dir)?.into_iter().partition(|(_, path)| path.is_dir());
     if classes.is_empty() {
         return Err(Error::NoLayout { path: dir.into() });
     }
@@ -159,7 +159,7 @@ fn add(dir: &Path, prefix: &str, split: Option<Split>, folder: &mut Folder) -> R
         return add_splits(dir, prefix, &classes, folder);
     }
     // Beside the classes' folders: of no class, and so left out, but not without a word.
-    for (name, path) in list(dir)?.into_iter().filter(|(_, path)| !path.is_dir()) {
+    for (name, path) in beside {
         let loose = Candidate { name: format!("{prefix}{name}"), path: Some(path), split, ..Candidate::default() };
         if is_meant_as_picture(&loose) {
             folder.candidates.push(loose);

@@ -145,16 +145,13 @@ fn as_json(recipe: &Recipe) -> Value {
 mod tests {
     use super::*;
 
-    #[test]
-    fn numbers_of_many_digits_come_back_as_they_were() {
-        let recipe = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/training.toml");
-        let mut recipe = Recipe::load(&recipe).unwrap();
-        // As sweeps have them, on a logarithmic scale and on a linear one; a parser that is one bit off gets these wrong.
-        recipe.optimizer.classifier = 0.00023713737056616554;
-        recipe.head.dropout = 0.45454545454545453;
-        recipe.head.block5_weight = 0.36363636363636365;
+    fn default_recipe() -> Recipe {
+        Recipe::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/training.toml")).unwrap()
+    }
+
+    fn card(recipe: Recipe) -> RunCard {
         let parent = Parent { path: "somewhere".into(), id: ContentId::of("it") };
-        let card = RunCard {
+        RunCard {
             format: FORMAT,
             recipe,
             dataset: parent.clone(),
@@ -162,7 +159,17 @@ mod tests {
             cache: "cache".into(),
             device: "cpu".into(),
             backend: "flex".into(),
-        };
+        }
+    }
+
+    #[test]
+    fn numbers_of_many_digits_come_back_as_they_were() {
+        let mut recipe = default_recipe();
+        // As sweeps have them, on a logarithmic scale and on a linear one; a parser that is one bit off gets these wrong.
+        recipe.optimizer.classifier = 0.00023713737056616554;
+        recipe.head.dropout = 0.45454545454545453;
+        recipe.head.block5_weight = 0.36363636363636365;
+        let card = card(recipe);
         let dir = tempfile::tempdir().unwrap();
         card.write(dir.path()).unwrap();
         let read = RunCard::open(dir.path()).unwrap();
@@ -172,19 +179,7 @@ mod tests {
 
     #[test]
     fn a_recipe_that_somebody_edited_is_checked_as_any_other() {
-        let parent = Parent { path: "somewhere".into(), id: ContentId::of("it") };
-        let recipe = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/training.toml");
-        let recipe = Recipe { batch_size: 0, ..Recipe::load(&recipe).unwrap() };
-        let (device, backend) = ("cpu".into(), "flex".into());
-        let card = RunCard {
-            format: FORMAT,
-            recipe,
-            dataset: parent.clone(),
-            weights: parent,
-            cache: "cache".into(),
-            device,
-            backend,
-        };
+        let card = card(Recipe { batch_size: 0, ..default_recipe() });
         let dir = tempfile::tempdir().unwrap();
         card.write(dir.path()).unwrap();
         let error = RunCard::open(dir.path()).unwrap_err();
